@@ -1,0 +1,200 @@
+"""A budget in its normal form, the calls that it applies to, and the row that a call counts against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from otel_cost import semconv
+from otel_cost.config import Action, BudgetSettings, Period
+from otel_cost.model import NANO, CostRecord, PlannedCall
+from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
+
+UNBOUNDED: Final = frozenset({"session", "trace", "user", "conversation", "execution"})
+"""Labels without a bound: rows by them expire and have no gauges of their own."""
+
+
+class RowKey(NamedTuple):
+    """One budget, for one value of its ``per:`` labels, in one period (its start, ISO 8601; empty when it has none)."""
+
+    budget: str
+    scope: tuple[tuple[str, str], ...]
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What is different for one value of the ``per:`` label."""
+
+    amount_nano: int | None
+    action: Action | None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One budget. Money in nano-USD, durations in seconds, shares as ``Decimal`` (1 is 100 %)."""
+
+    name: str
+    amount_nano: int
+    period: Period
+    timezone: tzinfo
+    per: tuple[str, ...]
+    match: Mapping[str, str]
+    thresholds: tuple[Decimal, ...]
+    action: Action
+    grace: Decimal
+    cooldown_s: float
+    unpriced: str
+    """``allow`` or ``block``; ``assume`` counts ``assumed_nano`` for an unpriced call."""
+    assumed_nano: int
+    starts_ns: int | None
+    ends_ns: int | None
+    overrides: Mapping[str, Override]
+
+    def limit_nano(self, scope: tuple[tuple[str, str], ...]) -> int:
+        override = self._override(scope)
+        return self.amount_nano if override is None or override.amount_nano is None else override.amount_nano
+
+    def action_for(self, scope: tuple[tuple[str, str], ...]) -> Action:
+        override = self._override(scope)
+        return self.action if override is None or override.action is None else override.action
+
+    def _override(self, scope: tuple[tuple[str, str], ...]) -> Override | None:
+        return self.overrides.get(scope[0][1]) if self.overrides and len(scope) == 1 else None
+
+    def row(self, facts: Mapping[str, str], at_ns: int) -> RowKey | None:
+        """The row that a call with ``facts`` made at ``at_ns`` counts against; None when the budget does not apply.
+
+        A missing ``per:`` label counts as the empty value: unlabelled spend has a limit too. A session budget does not
+        apply to calls without a session, since they cannot be told apart.
+        """
+        if any(facts.get(label) != value for label, value in self.match.items()):
+            return None
+        if (self.starts_ns is not None and at_ns < self.starts_ns) or (
+            self.ends_ns is not None and at_ns >= self.ends_ns
+        ):
+            return None
+        if self.period in ("session", "trace"):
+            value = facts.get(self.period, "")
+            return RowKey(self.name, ((self.period, value),), "") if value else None
+        scope = tuple((label, facts.get(label, "")) for label in self.per)
+        if self.period == "total":
+            return RowKey(self.name, scope, "")
+        return RowKey(self.name, scope, period_start(self.period, self.timezone, at_ns).isoformat())
+
+    def period_end_ns(self, at_ns: int) -> int | None:
+        """When the period that ``at_ns`` lies in ends (exclusive); None when it never does by itself."""
+        if self.period in ("session", "trace", "total"):
+            return None
+        return round(_period_after(self.period, period_start(self.period, self.timezone, at_ns)).timestamp()) * NANO
+
+    @property
+    def has_gauges(self) -> bool:
+        return self.period not in ("session", "trace") and not UNBOUNDED.intersection(self.per)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """Where one row of a budget stands."""
+
+    budget: Budget
+    row: RowKey
+    limit_nano: int
+    spent_nano: int
+
+    @property
+    def utilization(self) -> float:
+        """Spent over limit; 0 for nothing of nothing, infinite for something of nothing."""
+        if self.limit_nano:
+            return self.spent_nano / self.limit_nano
+        return float("inf") if self.spent_nano else 0.0
+
+    def attributes(self) -> dict[str, str]:
+        """Metric attributes: the budget, its period's kind, and one attribute for each ``per:`` label."""
+        return {
+            semconv.BUDGET_NAME: self.budget.name,
+            semconv.BUDGET_PERIOD: self.budget.period,
+            **{semconv.label_attribute(label): value for label, value in self.row.scope if value},
+        }
+
+
+def budget_of(settings: BudgetSettings) -> Budget:
+    """The normal form of a validated ``budgets:`` entry."""
+    unpriced = settings.unpriced
+    assumed = Decimal(0) if isinstance(unpriced, str) else unpriced["assume"]
+    return Budget(
+        name=settings.name,
+        amount_nano=_nano(settings.amount_usd),
+        period=settings.period,
+        timezone=parse_timezone(settings.timezone),
+        per=settings.per,
+        match=settings.match,
+        thresholds=tuple(sorted({parse_percent(share) for share in settings.thresholds})),
+        action=settings.action,
+        grace=parse_percent(settings.grace) if settings.grace else Decimal(0),
+        cooldown_s=parse_duration(settings.cooldown),
+        unpriced=unpriced if isinstance(unpriced, str) else "assume",
+        assumed_nano=_nano(assumed),
+        starts_ns=_instant_ns(settings.starts),
+        ends_ns=_instant_ns(settings.ends),
+        overrides={
+            value: Override(None if override.amount_usd is None else _nano(override.amount_usd), override.action)
+            for value, override in settings.overrides.items()
+        },
+    )
+
+
+def facts_of_record(record: CostRecord) -> dict[str, str]:
+    """What budgets can match and split by: labels, and what kind of call it was."""
+    return {
+        **record.labels,
+        "trace": record.trace_id,
+        "provider": record.provider,
+        "model": record.model,
+        "operation": record.operation,
+        "kind": record.kind.value,
+    }
+
+
+def facts_of_call(call: PlannedCall, trace_id: str) -> dict[str, str]:
+    """The same facts before a call. The answered model is not known yet: the requested one stands for it."""
+    return {
+        **call.labels,
+        "trace": trace_id,
+        "provider": call.provider,
+        "model": call.model,
+        "operation": call.operation,
+        "kind": "llm",
+    }
+
+
+def period_start(period: str, timezone: tzinfo, at_ns: int) -> datetime:
+    """Start of the calendar period that ``at_ns`` lies in, as aware local time. Weeks start on Monday (ISO 8601)."""
+    local = datetime.fromtimestamp(at_ns // NANO, UTC).astimezone(timezone)
+    if period == "hour":
+        # Aligned in UTC seconds, so that the hour that clocks repeat in autumn is two hours.
+        return local.replace(minute=0, second=0, microsecond=0)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if period == "week":
+        return midnight - timedelta(days=midnight.weekday())
+    return midnight.replace(day=1) if period == "month" else midnight
+
+
+def _period_after(period: str, start: datetime) -> datetime:
+    if period == "hour":
+        return (start.astimezone(UTC) + timedelta(hours=1)).astimezone(start.tzinfo)
+    if period == "month":
+        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    # Adding days to an aware time moves the wall clock, which is what a calendar day is.
+    return start + timedelta(days=7 if period == "week" else 1)
+
+
+def _nano(amount: Decimal) -> int:
+    return int((amount * NANO).to_integral_value())
+
+
+def _instant_ns(text: str | None) -> int | None:
+    return None if text is None else round(parse_instant(text).timestamp()) * NANO

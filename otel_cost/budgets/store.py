@@ -1,0 +1,74 @@
+"""Where spend is kept: the narrow interface of a budget store, and the one in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from otel_cost.budgets.spec import RowKey
+
+
+class Posting(NamedTuple):
+    """An amount to add to a row, and what the row had before and after."""
+
+    row: RowKey
+    before_nano: int
+    after_nano: int
+
+
+class Store(Protocol):
+    """Keeps spend by row. Thread-safe. Amounts in nano-USD."""
+
+    def settle(self, record_key: str, amount_nano: int, rows: Sequence[RowKey]) -> list[Posting]:
+        """Add an amount to every row in one step; nothing (and no posting) when ``record_key`` was settled before."""
+        ...
+
+    def spent(self, rows: Sequence[RowKey]) -> list[int]:
+        """What each row has, at one moment."""
+        ...
+
+    def rows(self) -> list[tuple[RowKey, int]]:
+        """All rows that are kept, with what they have."""
+        ...
+
+
+class MemoryStore:
+    """One process's spend. Bounded: the rows and record keys used longest ago are forgotten first.
+
+    Args:
+        max_rows: Rows kept; sessions and past periods fall out at the end.
+        max_keys: Record keys kept to recognise a record that is settled again.
+    """
+
+    def __init__(self, *, max_rows: int = 100_000, max_keys: int = 100_000) -> None:
+        self._max_rows = max_rows
+        self._max_keys = max_keys
+        self._lock = threading.Lock()
+        self._spent: OrderedDict[RowKey, int] = OrderedDict()
+        self._settled: OrderedDict[str, None] = OrderedDict()
+
+    def settle(self, record_key: str, amount_nano: int, rows: Sequence[RowKey]) -> list[Posting]:
+        with self._lock:
+            if record_key in self._settled:
+                return []
+            self._settled[record_key] = None
+            if len(self._settled) > self._max_keys:
+                self._settled.popitem(last=False)
+            return [self._post(row, amount_nano) for row in rows]
+
+    def _post(self, row: RowKey, amount_nano: int) -> Posting:
+        before = self._spent.pop(row, 0)
+        self._spent[row] = before + amount_nano
+        if len(self._spent) > self._max_rows:
+            self._spent.popitem(last=False)
+        return Posting(row, before, before + amount_nano)
+
+    def spent(self, rows: Sequence[RowKey]) -> list[int]:
+        with self._lock:
+            return [self._spent.get(row, 0) for row in rows]
+
+    def rows(self) -> list[tuple[RowKey, int]]:
+        with self._lock:
+            return list(self._spent.items())

@@ -1,0 +1,211 @@
+"""One frozen ``Config``: arguments over environment over file over defaults.
+
+The shape of the file is the shape of the dataclasses below. Every setting is also an environment variable: its path in
+upper case after ``OTEL_COST_``, for instance ``OTEL_COST_LABELS_METRICS=team,project`` or
+``OTEL_COST_CHARGE_EVENTS=all``; lists are comma-separated, anything nested is written as YAML. ``OTEL_COST_CONFIG`` is
+the path of the file, ``OTEL_COST_PRICES`` a short form of ``OTEL_COST_PRICES_FILES``.
+
+Validation (pydantic) and YAML are imported only when there is something to read, so that an app that sets nothing does
+not pay for them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
+
+ENV_PREFIX: Final = "OTEL_COST_"
+ENV_CONFIG: Final = "OTEL_COST_CONFIG"
+ENV_SHORT: Final[Mapping[str, tuple[str, ...]]] = {"OTEL_COST_PRICES": ("prices", "files")}
+"""Variables that do not spell the path of their setting."""
+
+Period = Literal["hour", "day", "week", "month", "session", "trace", "total"]
+Action = Literal["alert", "block", "pause"]
+_FORBID: Final = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Who spent it: which labels go on metrics, and whose word is taken for them."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    metrics: tuple[str, ...] = ("team", "project", "workspace", "agent", "feature")
+    """Labels that metrics carry. Only ones with few values: users and sessions go to spans and the ledger."""
+    baggage: tuple[str, ...] = ()
+    """Labels accepted from inbound W3C baggage. None by default: baggage could pick another team's budget."""
+    static: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Labels on everything this process does, unless the code says otherwise."""
+    max_values: int = 100
+    """Distinct values of one label on metrics in one process; past it the value becomes ``other``."""
+
+    def __post_init__(self) -> None:
+        unbounded = sorted({"user", "session", "conversation", "execution"}.intersection(self.metrics))
+        if unbounded:
+            raise ValueError(
+                f"{', '.join(unbounded)} cannot be a metric label: it has no bound. It is on spans and in the ledger"
+            )
+        if not 1 <= self.max_values <= 1000:
+            raise ValueError("max_values must be from 1 to 1000")
+
+
+@dataclass(frozen=True)
+class PriceSettings:
+    """Prices beyond the packaged ones."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    files: tuple[Path, ...] = ()
+    """Overlay files; a later one wins. Relative paths start at the config file, else at the working directory."""
+    overlay: tuple[Mapping[str, object], ...] = ()
+    """Overlay entries written right here, in the shape of an overlay file's ``prices:`` list."""
+
+
+@dataclass(frozen=True)
+class BudgetOverride:
+    """What is different for one value of a ``per:`` budget."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    amount_usd: Decimal | None = None
+    action: Action | None = None
+
+    def __post_init__(self) -> None:
+        _check_amount("amount_usd", self.amount_usd)
+
+
+@dataclass(frozen=True)
+class BudgetSettings:
+    """One entry of ``budgets:``. Percentages and durations stay text here (``80%``, ``1h``); they are checked."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    name: str
+    amount_usd: Decimal
+    period: Period = "month"
+    timezone: str = "UTC"
+    per: tuple[str, ...] = ()
+    match: Mapping[str, str] = field(default_factory=dict[str, str])
+    thresholds: tuple[str, ...] = ("80%", "95%", "100%")
+    action: Action = "alert"
+    grace: str | None = None
+    cooldown: str = "1h"
+    unpriced: str | Mapping[str, Decimal] = "allow"
+    reserve: Literal["request", "learned_p99", "max"] = "request"
+    reserve_cap_usd: Decimal | None = None
+    notify: tuple[str, ...] = ()
+    carry_over: bool = False
+    starts: str | None = None
+    ends: str | None = None
+    timeout: str = "250ms"
+    fail: Literal["open", "closed"] = "open"
+    expired: Literal["release", "charge"] = "release"
+    overrides: Mapping[str, BudgetOverride] = field(default_factory=dict[str, BudgetOverride])
+
+    def __post_init__(self) -> None:
+        if not self.name.strip():
+            raise ValueError("a budget needs a name")
+        _check_amount("amount_usd", self.amount_usd)
+        _check_amount("reserve_cap_usd", self.reserve_cap_usd)
+        parse_timezone(self.timezone)
+        for share in (*self.thresholds, *((self.grace,) if self.grace else ())):
+            parse_percent(share)
+        for duration in (self.cooldown, self.timeout):
+            parse_duration(duration)
+        for instant in (self.starts, self.ends):
+            if instant is not None:
+                parse_instant(instant)
+        if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
+            raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
+        if self.overrides and len(self.per) != 1:
+            raise ValueError("overrides need exactly one label in per")
+        self._check_unpriced()
+
+    def _check_unpriced(self) -> None:
+        if isinstance(self.unpriced, str):
+            if self.unpriced not in ("allow", "block"):
+                raise ValueError(f"unpriced is {self.unpriced!r}; allowed: allow, block, or {{assume: <USD>}}")
+        elif set(self.unpriced) != {"assume"}:
+            raise ValueError("unpriced takes allow, block, or {assume: <USD>}")
+
+
+def _check_amount(key: str, amount: Decimal | None) -> None:
+    if amount is not None and not (amount.is_finite() and Decimal(0) <= amount <= Decimal(10) ** 9):
+        raise ValueError(f"{key} is {amount}; it must be from 0 to 1,000,000,000 USD")
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """``otel-cost serve``."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    host: str = "127.0.0.1"
+    port: int = 4319
+    database: str = "sqlite:///otel-cost.db"
+    """SQLAlchemy URL of the ledger."""
+    max_body_bytes: int = 20 * 2**20
+    """Largest request body, compressed and decompressed."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port is {self.port}; allowed: 0 (any free one) to 65535")
+        if self.max_body_bytes < 1024:
+            raise ValueError("max_body_bytes must be at least 1024")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be set. See ``examples/otel-cost.yaml`` for the file, commented in full."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    enabled: bool = True
+    """False: nothing is installed, the app runs as if otel-cost were not there."""
+    instrument: bool = True
+    """False: no SDK is wrapped; spans of other instrumentations are still priced."""
+    charge_events: Literal["unsampled", "all", "off"] = "unsampled"
+    """Which charges are also sent as ``otel_cost.charge`` log events. Unsampled calls reach the book only so."""
+    compat: tuple[Literal["openlit", "logfire", "openinference"], ...] = ()
+    """Also write the cost under the names that these products read."""
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
+    budgets: tuple[BudgetSettings, ...] = ()
+    server: ServerSettings = field(default_factory=ServerSettings)
+
+    def __post_init__(self) -> None:
+        names = [budget.name for budget in self.budgets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two budgets have the name {twice[0]!r}; names are how spend is kept apart")
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    arguments: Mapping[str, object] | None = None,
+) -> Config:
+    """The settings: ``arguments`` (nested like the file) over ``env`` over the file over defaults.
+
+    Args:
+        path: The config file; None takes ``OTEL_COST_CONFIG``, and no file when that is not set either.
+        env: The environment; None takes the process's.
+        arguments: Settings from code or the command line.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value is wrong. The text names file and line, or the
+            variable, and what is allowed.
+    """
+    variables = {
+        name: value
+        for name, value in (os.environ if env is None else env).items()
+        if name.startswith(ENV_PREFIX) and value != ""
+    }
+    chosen = path if path is not None else variables.pop(ENV_CONFIG, None)
+    variables.pop(ENV_CONFIG, None)
+    if chosen is None and not variables and not arguments:
+        return Config()
+    from otel_cost.config_sources import read  # imports pydantic and YAML: only when there is something to read
+
+    return read(Path(chosen) if chosen is not None else None, variables, arguments or {})

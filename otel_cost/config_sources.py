@@ -1,0 +1,211 @@
+"""Reads the config file and the environment into a ``Config``, and says where a wrong setting stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, get_args, get_origin, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from otel_cost.config import ENV_PREFIX, ENV_SHORT, Config
+from otel_cost.errors import ConfigError
+
+KeyPath = tuple[str | int, ...]
+_ADAPTER: Final = TypeAdapter(Config)
+_HINTS: Final[dict[str, str]] = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
+
+
+class Places:
+    """Where each setting came from, as text for an error message."""
+
+    def __init__(self) -> None:
+        self._places: dict[KeyPath, str] = {}
+
+    def put(self, path: KeyPath, place: str) -> None:
+        self._places[path] = place
+
+    def of(self, path: KeyPath) -> str:
+        """The place of ``path``, or of the nearest setting around it, or of those inside it."""
+        for length in range(len(path), 0, -1):
+            place = self._places.get(path[:length])
+            if place is not None:
+                return place
+        inside = [place for other, place in self._places.items() if path and other[: len(path)] == path]
+        return ", ".join(inside) or self._places.get((), "settings")
+
+    def knows(self, path: KeyPath) -> bool:
+        return path in self._places
+
+
+def read(path: Path | None, variables: Mapping[str, str], arguments: Mapping[str, object]) -> Config:
+    """Merge the three sources and validate. Raises ConfigError as ``load_config`` says."""
+    places = Places()
+    merged: dict[str, object] = {}
+    if path is not None:
+        merged = _read_file(path, places)
+        _anchor_price_files(merged, path)
+    for name in sorted(variables):
+        _put_variable(merged, name, variables[name], places)
+    _merge(merged, arguments, (), places)
+    try:
+        return _ADAPTER.validate_python(merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_describe(detail, places) for detail in _distinct(error))) from None
+
+
+# --- file -------------------------------------------------------------------------------------------------------------
+
+
+def _read_file(path: Path, places: Places) -> dict[str, object]:
+    places.put((), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot read the config file: {error}") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data: object = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    if node is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: the file must be a mapping of settings, for instance 'budgets: [...]'")
+    _note_lines(node, (), path, places)
+    return {str(key): value for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _note_lines(node: yaml.Node, at: KeyPath, path: Path, places: Places) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*at, str(key.value))
+            if places.knows(here):
+                raise ConfigError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} stands here twice")
+            places.put(here, f"{path}:{key.start_mark.line + 1}")
+            _note_lines(value, here, path, places)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            places.put((*at, index), f"{path}:{item.start_mark.line + 1}")
+            _note_lines(item, (*at, index), path, places)
+
+
+def _anchor_price_files(data: Mapping[str, object], path: Path) -> None:
+    prices = data.get("prices")
+    if isinstance(prices, dict) and isinstance(prices.get("files"), list):  # pyright: ignore[reportUnknownMemberType]
+        prices["files"] = [str(path.parent / str(name)) for name in prices["files"]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+# --- environment ------------------------------------------------------------------------------------------------------
+
+
+def setting_paths(cls: type = Config, at: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Environment variable to the path of its setting, for every setting."""
+    found: dict[str, tuple[str, ...]] = {}
+    hints = get_type_hints(cls)
+    for item in dataclasses.fields(cls):
+        path = (*at, item.name)
+        if dataclasses.is_dataclass(hints[item.name]):
+            found.update(setting_paths(hints[item.name], path))
+        else:
+            found[ENV_PREFIX + "_".join(path).upper()] = path
+    return found
+
+
+def _put_variable(merged: dict[str, object], name: str, text: str, places: Places) -> None:
+    known = {**setting_paths(), **ENV_SHORT}
+    path = known.get(name)
+    if path is None:
+        close = difflib.get_close_matches(name, known, n=1)
+        raise ConfigError(
+            f"environment variable {name}: no such setting"
+            + (f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}")
+        )
+    places.put(path, f"environment variable {name}")
+    _put(merged, path, _parse_variable(name, text, _type_at(path)))
+
+
+def _type_at(path: Sequence[str]) -> object:
+    current: object = Config
+    for key in path:
+        current = get_type_hints(current)[key]
+    return current
+
+
+def _parse_variable(name: str, text: str, kind: object) -> object:
+    origin = get_origin(kind)
+    if origin is None or (origin is not tuple and not issubclass(_as_class(origin), Mapping)):
+        return text
+    is_list = origin is tuple
+    simple = (is_list and get_args(kind)[0] in (str, Path)) or get_origin(get_args(kind)[0]) is not None
+    if simple and is_list and not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"environment variable {name}: not valid YAML: {error}") from error
+
+
+def _as_class(origin: object) -> type:
+    return origin if isinstance(origin, type) else object
+
+
+def _put(merged: dict[str, object], path: Sequence[str], value: object) -> None:
+    target = merged
+    for key in path[:-1]:
+        inner = target.get(key)
+        if not isinstance(inner, dict):
+            inner = target[key] = {}
+        target = inner  # pyright: ignore[reportUnknownVariableType]
+    target[path[-1]] = value
+
+
+def _merge(merged: dict[str, object], arguments: Mapping[str, object], at: tuple[str, ...], places: Places) -> None:
+    for key, value in arguments.items():
+        if isinstance(value, Mapping):
+            _merge(merged, value, (*at, key), places)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            places.put((*at, key), f"argument {'.'.join((*at, key))}")
+            _put(merged, (*at, key), value)
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def _distinct(error: ValidationError) -> list[ErrorDetails]:
+    """One error a setting: a union reports one for each of its members."""
+    first: dict[KeyPath, ErrorDetails] = {}
+    for detail in error.errors(include_url=False):
+        first.setdefault(_setting_of(detail), detail)
+    return list(first.values())
+
+
+def _setting_of(detail: ErrorDetails) -> KeyPath:
+    return tuple(part for part in detail["loc"] if not (isinstance(part, str) and ("[" in part or "-" in part)))
+
+
+def _describe(detail: ErrorDetails, places: Places) -> str:
+    path = _setting_of(detail)
+    key = ".".join(str(part) for part in path) or "settings"
+    message = _HINTS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in _HINTS:
+        allowed = _siblings(path)
+        close = difflib.get_close_matches(str(path[-1]), allowed, n=1)
+        message += f" (did you mean {close[0]!r}?)" if close else ""
+        message += f"; allowed here: {', '.join(allowed)}" if allowed else ""
+    return f"{places.of(path)}: {key}: {message}"
+
+
+def _siblings(path: KeyPath) -> list[str]:
+    """The keys that are allowed beside the last one of ``path``."""
+    current: object = Config
+    for key in path[:-1]:
+        if dataclasses.is_dataclass(current):
+            current = get_type_hints(current).get(str(key))
+        elif get_origin(current) is not None:  # an item of a list, or a value of a mapping
+            current = get_args(current)[0] if get_origin(current) is tuple else get_args(current)[-1]
+    return [item.name for item in dataclasses.fields(current)] if dataclasses.is_dataclass(current) else []

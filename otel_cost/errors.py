@@ -1,0 +1,77 @@
+"""Every exception that otel-cost raises on purpose.
+
+::
+
+    OtelCostError
+    ├── ConfigError        a setting, a file or an overlay is wrong
+    ├── InvalidUsage       counts that contradict each other, or are no counts
+    ├── BudgetExceeded     a blocking budget said no, before the call was made
+    └── LedgerError        the book cannot be read or written
+"""
+
+from __future__ import annotations
+
+
+class OtelCostError(Exception):
+    """The root of the tree: catch it to catch all of otel-cost's own errors."""
+
+
+class ConfigError(OtelCostError):
+    """A setting is wrong. The text names the place (file and line, or variable), the key, and what is allowed."""
+
+
+class InvalidUsage(OtelCostError):
+    """Token or unit counts that cannot be true. The text names the figures; it never carries prompt content."""
+
+
+class BudgetExceeded(OtelCostError):
+    """A blocking budget does not allow this call; it was not sent to the provider.
+
+    Attributes:
+        budget: Name of the budget that said no.
+        scope: The label values that the budget row stands for, for instance ``{"team": "search"}``.
+        limit_nano: The limit, in nano-USD.
+        spent_nano: What was spent when the decision was made, in nano-USD.
+        retry_after_s: Seconds until the period ends, or None when waiting does not help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        budget: str,
+        scope: dict[str, str],
+        limit_nano: int,
+        spent_nano: int,
+        retry_after_s: float | None,
+    ) -> None:
+        super().__init__(message)
+        self.budget = budget
+        self.scope = scope
+        self.limit_nano = limit_nano
+        self.spent_nano = spent_nano
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments would get lost when the error crosses a process pool.
+        return (
+            _rebuild_budget_exceeded,
+            (str(self), self.budget, self.scope, self.limit_nano, self.spent_nano, self.retry_after_s),
+        )
+
+
+def _rebuild_budget_exceeded(
+    message: str, budget: str, scope: dict[str, str], limit_nano: int, spent_nano: int, retry_after_s: float | None
+) -> BudgetExceeded:
+    return BudgetExceeded(
+        message,
+        budget=budget,
+        scope=scope,
+        limit_nano=limit_nano,
+        spent_nano=spent_nano,
+        retry_after_s=retry_after_s,
+    )
+
+
+class LedgerError(OtelCostError):
+    """The ledger cannot be opened, read or written. The driver's own error is the cause (``__cause__``)."""

@@ -1,0 +1,150 @@
+"""Who spent it: labels from the code, from inbound baggage, from span attributes and from settings.
+
+Labels set with :class:`labels` live in a private value of the OpenTelemetry context, not in baggage: baggage travels
+with every outgoing request, and a user's id has no business at a provider's host. ``propagate=True`` opts in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Token
+from functools import wraps
+from types import MappingProxyType, TracebackType
+from typing import Final, ParamSpec, TypeVar, cast
+
+from opentelemetry import baggage, context
+from opentelemetry.context import Context
+
+from otel_cost import semconv
+from otel_cost.config import Config
+from otel_cost.model import EMPTY
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_KEY: Final = context.create_key("otel-cost-labels")
+MAX_LENGTH: Final = 256
+"""Longer label values are cut: a label is a name, not a document."""
+
+
+class labels:
+    """Put labels on every cost inside: ``with otel_cost.labels(team="search", session=sid): ...``.
+
+    Also a decorator, for functions and coroutine functions. Inner labels win over outer ones; a value of None removes
+    one. They follow the OpenTelemetry context: into awaited code and tasks, and into threads where the context is
+    carried over. ``propagate=True`` also puts them into baggage as ``otel_cost.<label>``, which travels to every
+    service and host that the app calls.
+    """
+
+    def __init__(self, *, propagate: bool = False, **values: str | int | None) -> None:
+        self._values = values
+        self._propagate = propagate
+        self._tokens: list[Token[Context]] = []
+
+    def __enter__(self) -> Mapping[str, str]:
+        merged = dict(current())
+        for name, value in self._values.items():
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = str(value)[:MAX_LENGTH]
+        frozen = MappingProxyType(merged)
+        entered = context.set_value(_KEY, frozen)
+        if self._propagate:
+            for name in self._values:
+                key = semconv.LABEL_PREFIX + name
+                if name in merged:
+                    entered = baggage.set_baggage(key, merged[name], entered)
+                else:
+                    entered = baggage.remove_baggage(key, entered)
+        self._tokens.append(context.attach(entered))
+        return frozen
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        context.detach(self._tokens.pop())
+
+    def _fresh(self) -> labels:
+        return labels(propagate=self._propagate, **self._values)
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        # A decorated function may run in many threads at once: each call enters its own instance.
+        if inspect.iscoroutinefunction(function):
+            awaitable = cast("Callable[P, Awaitable[object]]", function)
+
+            @wraps(function)
+            async def run_async(*args: P.args, **kwargs: P.kwargs) -> object:
+                with self._fresh():
+                    return await awaitable(*args, **kwargs)
+
+            return cast("Callable[P, R]", run_async)
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            with self._fresh():
+                return function(*args, **kwargs)
+
+        return run
+
+
+def current(in_context: Context | None = None) -> Mapping[str, str]:
+    """The labels set by the code in ``in_context`` (None: the current one)."""
+    found = context.get_value(_KEY, in_context)
+    return cast("Mapping[str, str]", found) if found is not None else EMPTY
+
+
+def from_baggage(allowed: tuple[str, ...], in_context: Context | None = None) -> Mapping[str, str]:
+    """Labels from baggage, only those that ``allowed`` names.
+
+    A label is looked for under its attribute's name (``otel_cost.team``, ``user.id``) and under its own (``team``).
+    """
+    if not allowed:
+        return EMPTY
+    entries = baggage.get_all(in_context)
+    found: dict[str, str] = {}
+    for label in allowed:
+        value = entries.get(semconv.label_attribute(label), entries.get(label))
+        if isinstance(value, str) and value:
+            found[label] = value[:MAX_LENGTH]
+    return found
+
+
+def from_attributes(attributes: Mapping[str, object], names: frozenset[str]) -> dict[str, str]:
+    """Labels that stand on a span or its resource, for the label ``names`` given."""
+    found: dict[str, str] = {}
+    for name in names:
+        value = attributes.get(semconv.label_attribute(name))
+        if value is not None and value != "" and isinstance(value, str | int):
+            found[name] = str(value)[:MAX_LENGTH]
+    return found
+
+
+class Resolver:
+    """Puts together who a cost belongs to, from everything that was said about it."""
+
+    def __init__(self, config: Config) -> None:
+        names = {*config.labels.metrics, *semconv.LABEL_ATTRIBUTES, *semconv.OWN_LABELS}
+        for budget in config.budgets:
+            names |= {*budget.per, *budget.match}
+        self._names = frozenset(names - _NOT_LABELS)
+        self._static = config.labels.static
+
+    def resolve(
+        self, resource: Mapping[str, object], attributes: Mapping[str, object], said: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """What the code ``said`` wins over what stands on the span, that over its resource, that over settings."""
+        found = dict(self._static)
+        found.update(from_attributes(resource, self._names))
+        found.update(from_attributes(attributes, self._names))
+        found.update(said)
+        if "environment" not in found:
+            old = resource.get(semconv.ENVIRONMENT_OLD)
+            if isinstance(old, str) and old:
+                found["environment"] = old
+        return found
+
+
+_NOT_LABELS: Final = frozenset({"provider", "model", "operation", "kind", "trace"})
+"""What budgets and metrics can split by without it being a label."""

@@ -1,0 +1,292 @@
+"""Which spans are the same call. Every provider call is counted once, whoever else wrote a span about it.
+
+The state is bounded (least recently seen out first) and process-wide; nothing here reads a clock, the environment or a
+span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the order in which they are tried:
+
+1. The same span again gets the verdict that it had.
+2. Agents never carry the money of calls that were counted inside them, nor of calls that this process makes itself.
+3. A framework's span, or one of ours around others of ours, is a wrapper when calls inside it were counted.
+4. The same response id with the same totals is the same call, wherever and whenever it was seen; different ids are
+   different calls. (Some servers number their answers with small random numbers, hence the totals.)
+5. Otherwise spans of different scopes of one process are one call when their totals are equal, their models agree, and
+   one interval contains the other. Spans match one to one for each scope, so two equal calls stay two.
+
+Whichever span ends first is counted. ``wire_wins`` (the book, which can take money back) lets a request's own span
+replace a framework's that came first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeVar
+
+from otel_cost import semconv
+from otel_cost.model import Layer, Reason, Status
+
+SLACK_NS: Final = 5_000_000
+"""Clock and scheduling slack on interval containment: 5 ms."""
+NO_TOTALS: Final = (-1, -1)
+_K = TypeVar("_K")
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The calls that were counted inside a span, as its own process knows them."""
+
+    calls: int = 0
+    own_calls: int = 0
+    """Those among them that our instrumentors wrote."""
+
+
+NOTHING_INSIDE: Final = Inside()
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One ended span that stands for GenAI work. ``totals`` are (input, output), ``NO_TOTALS`` when not reported."""
+
+    key: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    process: str
+    tenant: str
+    scope: str
+    layer: Layer
+    kind: str
+    operation: str
+    response_id: str
+    totals: tuple[int, int]
+    models: tuple[str, ...]
+    start_ns: int
+    end_ns: int
+    inside: Inside = NOTHING_INSIDE
+
+
+class Verdict(NamedTuple):
+    """``status`` None: count it. Otherwise wrapper or duplicate, of ``counted_as`` where that is known. ``voids`` is
+    the key of a record whose money this one replaces. ``again``: this key was judged before."""
+
+    status: Status | None
+    reason: Reason | None = None
+    counted_as: str = ""
+    voids: str = ""
+    again: bool = False
+
+
+COUNT: Final = Verdict(None)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A counted call and the spans of other scopes that turned out to be the same one."""
+
+    sighting: Sighting
+    twins: dict[str, Sighting] = field(default_factory=dict[str, Sighting])
+
+
+class Matcher:
+    """Holds what was counted lately and judges what comes. Thread-safe; one for a process.
+
+    Args:
+        capacity: Spans remembered at most.
+        window_ns: How long after its end a call can still be matched, measured on the spans' own times.
+        wire_wins: A wire span may replace a framework span that was counted before it (only where money can be taken
+            back).
+    """
+
+    def __init__(self, *, capacity: int = 100_000, window_ns: int = 600 * 10**9, wire_wins: bool = False) -> None:
+        self._capacity = capacity
+        self._window_ns = window_ns
+        self._wire_wins = wire_wins
+        self._lock = threading.Lock()
+        self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
+        self._calls: dict[str, _Call] = {}
+        self._by_response: dict[tuple[str, str, tuple[int, int]], str] = {}
+        self._by_process: dict[tuple[str, tuple[int, int]], list[str]] = {}
+        self._by_trace: dict[str, list[str]] = {}
+
+    def judge(self, sighting: Sighting) -> Verdict:
+        """The verdict on ``sighting``. The same key always gets the same one."""
+        with self._lock:
+            known = self._verdicts.get(sighting.key)
+            if known is not None:
+                return known[0]._replace(again=True)
+            verdict = self._decide(sighting)
+            self._remember(sighting, verdict)
+            return verdict
+
+    def note(self, sighting: Sighting, verdict: Verdict) -> None:
+        """Take over a verdict made elsewhere, so that later spans are judged against it."""
+        with self._lock:
+            if sighting.key not in self._verdicts:
+                self._remember(sighting, verdict)
+
+    @property
+    def size(self) -> int:
+        """How many spans are remembered."""
+        with self._lock:
+            return len(self._verdicts)
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def _decide(self, sighting: Sighting) -> Verdict:
+        inside = self._inside(sighting)
+        if sighting.layer is Layer.AGENT:
+            return _judge_agent(sighting, inside)
+        if inside.calls and _is_around(sighting, inside):
+            return Verdict(Status.WRAPPER, Reason.HAS_COUNTED_CHILD)
+        same = self._same_response(sighting)
+        if same is not None:
+            return self._twin(sighting, same, Reason.SAME_RESPONSE)
+        return self._same_call(sighting)
+
+    def _same_response(self, sighting: Sighting) -> _Call | None:
+        if not sighting.response_id:
+            return None
+        key = self._by_response.get((sighting.tenant, sighting.response_id, sighting.totals))
+        return self._calls.get(key) if key is not None else None
+
+    def _same_call(self, sighting: Sighting) -> Verdict:
+        candidates = sorted(self._candidates(sighting), key=lambda call: _closeness(sighting, call.sighting))
+        visited: set[str] = set()
+        for call in candidates:
+            if self._place(sighting, call, visited):
+                return self._twin(sighting, call, Reason.SAME_CALL)
+        return COUNT
+
+    def _candidates(self, sighting: Sighting) -> Iterable[_Call]:
+        if sighting.totals == NO_TOTALS:
+            keys = self._by_trace.get(sighting.trace_id, ())
+        else:
+            keys = self._by_process.get((sighting.process, sighting.totals), ())
+        for key in keys:
+            call = self._calls.get(key)
+            if call is not None and _may_be_same(sighting, call.sighting):
+                yield call
+
+    def _place(self, sighting: Sighting, call: _Call, visited: set[str]) -> bool:
+        """Give ``sighting`` the scope's place at ``call``, moving an earlier twin to another call if it has to.
+
+        A maximum matching (augmenting paths): equal calls in parallel overlap in many ways, and a greedy choice could
+        leave the last one without a partner, which would count it twice.
+        """
+        if call.sighting.key in visited:
+            return False
+        visited.add(call.sighting.key)
+        taken = call.twins.get(sighting.scope)
+        if taken is None or any(self._place(taken, other, visited) for other in self._candidates(taken)):
+            call.twins[sighting.scope] = sighting
+            return True
+        return False
+
+    def _twin(self, sighting: Sighting, call: _Call, reason: Reason) -> Verdict:
+        first = call.sighting
+        if self._wire_wins and sighting.layer is Layer.WIRE and first.layer is not Layer.WIRE:
+            return Verdict(None, reason, voids=first.key)
+        return Verdict(Status.DUPLICATE, reason, counted_as=first.key)
+
+    def _inside(self, sighting: Sighting) -> Inside:
+        """What was counted inside: as the process knows it, else the children seen so far."""
+        if sighting.inside.calls:
+            return sighting.inside
+        children = [
+            call.sighting
+            for key in self._by_trace.get(sighting.trace_id, ())
+            if (call := self._calls.get(key)) is not None and call.sighting.parent_span_id == sighting.span_id
+        ]
+        return Inside(len(children), sum(_is_ours(child.scope) for child in children))
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def _remember(self, sighting: Sighting, verdict: Verdict) -> None:
+        self._verdicts[sighting.key] = (verdict, sighting.end_ns)
+        if verdict.voids:
+            self._forget_call(verdict.voids)
+        if verdict.status is None:
+            self._calls[sighting.key] = _Call(sighting)
+            if sighting.response_id:
+                self._by_response[sighting.tenant, sighting.response_id, sighting.totals] = sighting.key
+            self._by_process.setdefault((sighting.process, sighting.totals), []).append(sighting.key)
+            self._by_trace.setdefault(sighting.trace_id, []).append(sighting.key)
+        while len(self._verdicts) > self._capacity or self._is_old(sighting.end_ns):
+            key, _ = self._verdicts.popitem(last=False)
+            self._forget_call(key)
+
+    def _is_old(self, now_ns: int) -> bool:
+        _, (_, end_ns) = next(iter(self._verdicts.items()))
+        return end_ns < now_ns - self._window_ns
+
+    def _forget_call(self, key: str) -> None:
+        call = self._calls.pop(key, None)
+        if call is None:
+            return
+        sighting = call.sighting
+        response = (sighting.tenant, sighting.response_id, sighting.totals)
+        if self._by_response.get(response) == key:
+            del self._by_response[response]
+        _drop(self._by_process, (sighting.process, sighting.totals), key)
+        _drop(self._by_trace, sighting.trace_id, key)
+
+
+def _drop(index: dict[_K, list[str]], at: _K, key: str) -> None:
+    keys = index.get(at)
+    if keys is not None and key in keys:
+        keys.remove(key)
+        if not keys:
+            del index[at]
+
+
+def _judge_agent(sighting: Sighting, inside: Inside) -> Verdict:
+    if inside.calls:
+        return Verdict(Status.WRAPPER, Reason.HAS_COUNTED_CHILD)
+    if sighting.kind != "CLIENT":
+        return Verdict(Status.WRAPPER, Reason.INTERNAL_AGENT)
+    return COUNT
+
+
+def _is_around(sighting: Sighting, inside: Inside) -> bool:
+    """Whether counted calls inside make this span a wrapper: a framework's span, or ours around ours.
+
+    A wire span of others around counted calls may still be a call of its own (a tool that calls a model while the
+    answer streams), so it is left to the totals.
+    """
+    return sighting.layer is Layer.FRAMEWORK or (_is_ours(sighting.scope) and inside.own_calls > 0)
+
+
+def _is_ours(scope: str) -> bool:
+    return scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)
+
+
+def _may_be_same(a: Sighting, b: Sighting) -> bool:
+    if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant:
+        return False
+    if _is_ours(a.scope) and _is_ours(b.scope):
+        return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above
+    if a.response_id and b.response_id and a.response_id != b.response_id:
+        return False
+    return (_contains(a, b) or _contains(b, a)) and _models_agree(a.models, b.models)
+
+
+def _contains(outer: Sighting, inner: Sighting) -> bool:
+    return outer.start_ns - SLACK_NS <= inner.start_ns and inner.end_ns <= outer.end_ns + SLACK_NS
+
+
+def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
+    """Smaller is closer: spans of one trace first, then those whose ends lie nearest."""
+    return (a.trace_id != b.trace_id, abs(a.start_ns - b.start_ns) + abs(a.end_ns - b.end_ns))
+
+
+def _models_agree(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    """Whether two spans can mean one model: a dated name agrees with its alias; a missing name agrees with all."""
+    if not a or not b:
+        return True
+    return any(_same_model(left, right) for left in a for right in b)
+
+
+def _same_model(left: str, right: str) -> bool:
+    left, right = left.rsplit("/", 1)[-1].lower(), right.rsplit("/", 1)[-1].lower()
+    return left.startswith(right) or right.startswith(left)

@@ -1,0 +1,247 @@
+"""``install()``: the only place where the parts are put together, and the process's one handle on them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import Span, Tracer
+from opentelemetry.trace.span import format_trace_id
+
+from otel_cost import dialects, labelling, semconv, shield
+from otel_cost.budgets import Budgets, Hold
+from otel_cost.budgets.spec import budget_of
+from otel_cost.config import Config, load_config
+from otel_cost.errors import ConfigError
+from otel_cost.matching import Matcher
+from otel_cost.model import Layer, PlannedCall, Status, Usage
+from otel_cost.pipeline import Pipeline
+from otel_cost.pricing import Catalog, PriceQuery, Pricer
+from otel_cost.processor import CostSpanProcessor, node_of
+from otel_cost.sampling import record_sampled_out
+from otel_cost.sdk_setup import ensure_sdk
+from otel_cost.telemetry import Telemetry
+
+__all__ = ["Hold", "Runtime", "current", "install", "install_at_startup", "uninstall"]
+
+_log = logging.getLogger(semconv.LOGGER)
+
+
+class Runtime:
+    """What a process works with once otel-cost is installed."""
+
+    def __init__(
+        self,
+        config: Config,
+        provider: TracerProvider,
+        *,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+        pricer: Pricer | None = None,
+    ) -> None:
+        self.config = config
+        self.provider = provider
+        self.pricer = pricer if pricer is not None else pricer_of(config)
+        self.budgets = Budgets(
+            [budget_of(settings) for settings in config.budgets],
+            on_event=lambda event: self.telemetry.budget_event(event),
+            has_price=self._has_price,
+        )
+        self.telemetry = Telemetry(
+            config,
+            budget_states=self.budgets.gauge_states,
+            meter_provider=meter_provider,
+            logger_provider=logger_provider,
+        )
+        self.pipeline = Pipeline(
+            config=config, pricer=self.pricer, takers=(self.budgets, self.telemetry), matcher=Matcher()
+        )
+        self.processor = CostSpanProcessor(
+            self.pipeline, config, instance_id=str(uuid.uuid4()), on_genai=self.prices_needed
+        )
+        self._resolver = labelling.Resolver(config)
+
+    def prices_needed(self) -> None:
+        """Start loading prices in the background. Cheap once they are there."""
+        if not self.pricer.ready():
+            self.pricer.start_loading()
+
+    def admit(self, call: PlannedCall) -> Hold:
+        """Ask the budgets for room for one call; its labels are completed from the context.
+
+        Raises:
+            BudgetExceeded: a blocking budget says no; the call must not be made.
+        """
+        if not self.budgets.present:
+            return Hold()
+        return self.budgets.admit(self._labelled(call), self._trace_id())
+
+    async def admit_async(self, call: PlannedCall) -> Hold:
+        """As :meth:`admit`, without ever blocking the event loop. Raises the same."""
+        if not self.budgets.present:
+            return Hold()
+        labelled, trace_id = self._labelled(call), self._trace_id()
+        if not self.budgets.may_block:
+            return self.budgets.admit(labelled, trace_id)
+        return await asyncio.to_thread(self.budgets.admit, labelled, trace_id)
+
+    def tracer(self, scope: str, version: str) -> Tracer:
+        """A tracer of the provider that this was installed into."""
+        return self.provider.get_tracer(scope, version)
+
+    def claimable(self, operation: str, model: str) -> Span | None:
+        """Somebody else's open span for the request that is about to be made, so that it gets enriched instead of
+        doubled; None when there is none. Each span can be claimed once."""
+        span = trace.get_current_span()
+        node = node_of(span)
+        if node is None or node.enriched or not node.genai or not span.is_recording():
+            return None
+        attributes: Mapping[str, object] = getattr(span, "attributes", None) or {}
+        scope = getattr(getattr(span, "instrumentation_scope", None), "name", "")
+        if scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX):
+            return None
+        reading = dialects.read(scope, _kind_of(span), attributes)
+        if reading is None or reading.layer is not Layer.WIRE or reading.operation != operation:
+            return None
+        if reading.model_requested and model and reading.model_requested != model:
+            return None
+        return span if node.claim() else None
+
+    def force_flush(self, timeout_s: float = 30.0) -> bool:
+        """Settle everything that ended so far. False when that took longer."""
+        return self.pipeline.flush(timeout_s)
+
+    def _labelled(self, call: PlannedCall) -> PlannedCall:
+        said: Mapping[str, str] = {
+            **labelling.from_baggage(self.config.labels.baggage),
+            **labelling.current(),
+            **call.labels,
+        }
+        resource = self.provider.resource.attributes
+        return PlannedCall(
+            provider=call.provider,
+            model=call.model,
+            operation=call.operation,
+            input_bytes=call.input_bytes,
+            max_output_tokens=call.max_output_tokens,
+            choices=call.choices,
+            labels=self._resolver.resolve(resource, {}, said),
+        )
+
+    def _trace_id(self) -> str:
+        span_context = trace.get_current_span().get_span_context()
+        return format_trace_id(span_context.trace_id) if span_context.is_valid else ""
+
+    def _has_price(self, call: PlannedCall) -> bool | None:
+        catalog = self.pricer.catalog(_PRICES_WAIT_S)
+        if catalog is None:
+            return None
+        query = PriceQuery(provider=call.provider, model=call.model, at_ns=0)
+        return catalog.price(_ONE_TOKEN, query).status is not Status.UNPRICED
+
+
+_PRICES_WAIT_S: Final = 10.0
+_ONE_TOKEN: Final = Usage.of({"input_tokens": 1})
+_lock: Final = threading.Lock()
+_current: Runtime | None = None
+
+
+def current() -> Runtime | None:
+    """The process's runtime; None when nothing was installed, or it is switched off."""
+    return _current
+
+
+def install(
+    provider: TracerProvider | None = None,
+    *,
+    config: Config | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    pricer: Pricer | None = None,
+) -> Runtime | None:
+    """Count the cost of every GenAI span of ``provider`` from now on.
+
+    Idempotent: a second call returns the runtime of the first. ``opentelemetry-instrument`` calls it by itself.
+
+    Args:
+        provider: The SDK's tracer provider; None takes the global one.
+        config: Settings; None reads ``OTEL_COST_CONFIG`` and the other variables.
+        meter_provider, logger_provider: Where metrics and events go; None takes the global ones.
+        pricer: Where prices come from; None takes what ``config`` says.
+
+    Returns:
+        The runtime, or None when ``enabled`` is false or the provider is not the SDK's (there is nothing to price).
+
+    Raises:
+        ConfigError: settings are wrong. Under ``opentelemetry-instrument`` that is logged and the app starts without.
+    """
+    global _current
+    with _lock:
+        if _current is not None:
+            return _current
+        config = config if config is not None else load_config()
+        if not config.enabled:
+            return None
+        target = provider if provider is not None else trace.get_tracer_provider()
+        if not hasattr(target, "add_span_processor"):
+            _log.warning(
+                "no OpenTelemetry SDK is set up, so there are no spans to price: start the app with"
+                " opentelemetry-instrument, or pass your TracerProvider to otel_cost.install()"
+            )
+            return None
+        runtime = Runtime(
+            config,
+            target,  # type: ignore[arg-type]  # duck-typed: wrappers of the SDK's provider have the method as well
+            meter_provider=meter_provider,
+            logger_provider=logger_provider,
+            pricer=pricer,
+        )
+        runtime.provider.add_span_processor(runtime.processor)
+        shield.run("sampling", None, record_sampled_out, runtime.provider)
+        _current = runtime
+        return runtime
+
+
+def install_at_startup() -> Runtime | None:
+    """``install()`` for start-up hooks: whatever goes wrong is one clear error in the log, never a failed start."""
+    return shield.run("start-up", None, _install_or_explain)
+
+
+def _install_or_explain() -> Runtime | None:
+    try:
+        config = load_config()
+        if config.enabled:
+            ensure_sdk()
+        return install(config=config)
+    except ConfigError as error:
+        _log.error("otel-cost is off, the app runs without it: %s", error)
+        return None
+
+
+def uninstall() -> None:
+    """Forget the runtime, so that the next ``install()`` makes a new one. For tests; spans keep their processor."""
+    global _current
+    with _lock:
+        _current = None
+
+
+def pricer_of(config: Config) -> Pricer:
+    """Prices as the settings say. Overlays are read when prices load."""
+
+    def load() -> Catalog:
+        return Catalog.load(config.prices.files, config.prices.overlay)
+
+    return Pricer(load)
+
+
+def _kind_of(span: Span) -> str:
+    kind = getattr(span, "kind", None)
+    return kind.name if isinstance(kind, trace.SpanKind) else "INTERNAL"

@@ -1,0 +1,181 @@
+"""Names of attributes, metrics, events and loggers: the only place (dialect tables apart) where they are spelled.
+
+``gen_ai.*`` follows OpenTelemetry's semantic conventions for generative AI; they are spelled here because the generated
+Python module for them is deprecated. Cost attributes follow the draft in semantic-conventions-genai (pull request 443).
+Everything under ``otel_cost.*`` is this project's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- gen_ai.*: what a call was --------------------------------------------------------------------------------------
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+SYSTEM: Final = "gen_ai.system"  # the older name of the provider attribute
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+AGENT_ID: Final = "gen_ai.agent.id"
+AGENT_NAME: Final = "gen_ai.agent.name"
+TOOL_NAME: Final = "gen_ai.tool.name"
+OPENAI_RESPONSE_SERVICE_TIER: Final = "openai.response.service_tier"
+OPENAI_REQUEST_SERVICE_TIER: Final = "openai.request.service_tier"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+
+# --- gen_ai.usage.*: input and output are totals, the others are subsets of them ------------------------------------
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_CACHE_CREATION: Final = "gen_ai.usage.cache_creation.input_tokens"  # renamed to cache_write; both in the wild
+USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
+USAGE_AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
+ANTHROPIC_CACHE_5M: Final = "anthropic.usage.cache_creation.ephemeral_5m_input_tokens"
+ANTHROPIC_CACHE_1H: Final = "anthropic.usage.cache_creation.ephemeral_1h_input_tokens"
+UNIT_PREFIX: Final = "otel_cost.usage."
+"""Units without a conventional attribute are written as this prefix plus the unit's name (``otel_cost.units``)."""
+USAGE_ESTIMATED: Final = "otel_cost.usage_estimated"
+"""True on a span whose instrumentation had to estimate the token counts (a stream that was never asked for usage)."""
+
+# --- cost on a span -------------------------------------------------------------------------------------------------
+COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
+COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
+COST_SOURCE: Final = "gen_ai.usage.cost.source"
+STATUS: Final = "otel_cost.status"
+REASON: Final = "otel_cost.reason"
+DETAIL: Final = "otel_cost.detail"
+COST_PART_PREFIX: Final = "otel_cost.cost."
+PRICE_ID: Final = "otel_cost.price.id"
+PRICE_CATALOG: Final = "otel_cost.price.catalog"
+PRICING_MODEL: Final = "otel_cost.pricing_model"
+SUBTREE_COST: Final = "otel_cost.subtree.cost"
+COMPAT_OPENLIT_COST: Final = "gen_ai.usage.cost"
+COMPAT_LOGFIRE_COST: Final = "operation.cost"
+COMPAT_OPENINFERENCE_PREFIX: Final = "llm.cost."
+
+# --- who ------------------------------------------------------------------------------------------------------------
+SERVICE_NAME: Final = "service.name"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+ENVIRONMENT: Final = "deployment.environment.name"
+ENVIRONMENT_OLD: Final = "deployment.environment"
+USER_ID: Final = "user.id"
+SESSION_ID: Final = "session.id"
+LABEL_PREFIX: Final = "otel_cost."
+LABEL_ATTRIBUTES: Final[dict[str, str]] = {
+    # label name -> the attribute that carries it, where a standard name exists
+    "service": SERVICE_NAME,
+    "environment": ENVIRONMENT,
+    "user": USER_ID,
+    "session": SESSION_ID,
+    "conversation": CONVERSATION_ID,
+    "agent": AGENT_NAME,
+    "agent_id": AGENT_ID,
+}
+OWN_LABELS: Final = ("tenant", "workspace", "team", "project", "feature", "execution")
+
+
+def label_attribute(label: str) -> str:
+    """The attribute that carries ``label``: the standard name where there is one, else ``otel_cost.<label>``."""
+    return LABEL_ATTRIBUTES.get(label, LABEL_PREFIX + label)
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+METRIC_SPEND: Final = "otel_cost.spend.usd"
+METRIC_OPERATION_COST: Final = "gen_ai.client.operation.cost"
+METRIC_OPERATION_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"
+METRIC_TOKENS: Final = "otel_cost.tokens"
+METRIC_OPERATIONS: Final = "otel_cost.operations"
+METRIC_BUDGET_SPENT: Final = "otel_cost.budget.spent.usd"
+METRIC_BUDGET_LIMIT: Final = "otel_cost.budget.limit.usd"
+METRIC_BUDGET_UTILIZATION: Final = "otel_cost.budget.utilization"
+METRIC_BUDGET_RESERVED: Final = "otel_cost.budget.reserved.usd"
+METRIC_BUDGET_BREACHES: Final = "otel_cost.budget.breaches"
+METRIC_BUDGET_BLOCKED: Final = "otel_cost.budget.blocked"
+METRIC_ERRORS: Final = "otel_cost.errors"
+METRIC_LABEL_OVERFLOW: Final = "otel_cost.labels.overflow"
+METRIC_DROPPED: Final = "otel_cost.ledger.dropped"
+METRIC_DROPPED_USD: Final = "otel_cost.ledger.dropped.usd"
+METRIC_BOOK_SPEND: Final = "otel_cost.book.spend.usd"
+METRIC_BOOK_VOIDED: Final = "otel_cost.book.voided.usd"
+METRIC_BOOK_TOKENS: Final = "otel_cost.book.tokens"
+METRIC_BOOK_OPERATIONS: Final = "otel_cost.book.operations"
+UNIT_USD: Final = "{USD}"
+UNIT_COST: Final = "{cost}"
+UNIT_TOKEN: Final = "{token}"
+UNIT_OPERATION: Final = "{operation}"
+UNIT_SECONDS: Final = "s"
+COST_BUCKETS_USD: Final = (
+    *(digit * 10.0**power for power in range(-5, 2) for digit in (1, 2, 5)),
+    100.0,
+)  # 1e-5 ... 100 USD in steps of 1-2-5: a cached chat call is near 1e-5, a long agent run near 10
+DURATION_BUCKETS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+TOKEN_BUCKETS: Final = tuple(float(4**power) for power in range(14))
+
+# --- metric attributes ----------------------------------------------------------------------------------------------
+KIND: Final = "otel_cost.kind"
+TOKEN_TYPE: Final = "otel_cost.token.type"
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+BUDGET_NAME: Final = "otel_cost.budget.name"
+BUDGET_SCOPE: Final = "otel_cost.budget.scope"
+BUDGET_PERIOD: Final = "otel_cost.budget.period"
+BUDGET_SEVERITY: Final = "otel_cost.budget.severity"
+BUDGET_THRESHOLD: Final = "otel_cost.budget.threshold"
+BUDGET_SPENT: Final = "otel_cost.budget.spent.usd"
+BUDGET_LIMIT: Final = "otel_cost.budget.limit.usd"
+ERROR_SITE: Final = "otel_cost.error.site"
+LABEL_NAME: Final = "otel_cost.label"
+OVERFLOW_VALUE: Final = "other"
+
+# --- events ---------------------------------------------------------------------------------------------------------
+EVENT_CHARGE: Final = "otel_cost.charge"
+EVENT_BUDGET_THRESHOLD: Final = "otel_cost.budget.threshold"
+EVENT_BUDGET_BREACH: Final = "otel_cost.budget.breach"
+EVENT_BUDGET_BLOCKED: Final = "otel_cost.budget.blocked"
+EVENT_BUDGET_PAUSED: Final = "otel_cost.budget.paused"
+EVENT_BUDGET_RESUMED: Final = "otel_cost.budget.resumed"
+
+# --- fields of the otel_cost.charge event, beside the span attributes above -----------------------------------------
+CHARGE_KEY: Final = "otel_cost.charge.key"
+CHARGE_AMOUNT_NANO: Final = "otel_cost.charge.nano_usd"
+CHARGE_LIST_NANO: Final = "otel_cost.charge.list_nano_usd"
+CHARGE_PART_NANO_PREFIX: Final = "otel_cost.charge.part."
+CHARGE_TRACE_ID: Final = "otel_cost.charge.trace_id"
+CHARGE_SPAN_ID: Final = "otel_cost.charge.span_id"
+CHARGE_PARENT_SPAN_ID: Final = "otel_cost.charge.parent_span_id"
+CHARGE_START_NS: Final = "otel_cost.charge.start_unix_nano"
+CHARGE_END_NS: Final = "otel_cost.charge.end_unix_nano"
+CHARGE_SCOPE: Final = "otel_cost.charge.scope"
+CHARGE_LAYER: Final = "otel_cost.charge.layer"
+CHARGE_COUNTED: Final = "otel_cost.charge.counted_as"
+
+# --- scopes and loggers ---------------------------------------------------------------------------------------------
+SCOPE: Final = "otel_cost"
+"""Instrumentation scope of otel-cost's own metrics and events."""
+INSTRUMENTATION_SCOPE_PREFIX: Final = "otel_cost_instrumentation."
+"""Instrumentation scope of spans that our instrumentors open: this prefix plus the provider module's name."""
+LOGGER: Final = "otel_cost"
+LOGGER_CHARGES: Final = "otel_cost.charges"
+
+# --- operations -----------------------------------------------------------------------------------------------------
+OP_CHAT: Final = "chat"
+OP_GENERATE_CONTENT: Final = "generate_content"
+OP_TEXT_COMPLETION: Final = "text_completion"
+OP_EMBEDDINGS: Final = "embeddings"
+OP_RETRIEVAL: Final = "retrieval"
+OP_FETCH_RESPONSE: Final = "fetch_response"
+OP_INVOKE_AGENT: Final = "invoke_agent"
+OP_INVOKE_WORKFLOW: Final = "invoke_workflow"
+OP_EXECUTE_TOOL: Final = "execute_tool"

@@ -1,0 +1,276 @@
+"""Cost records to metrics and events: the only place that emits.
+
+Counters are kept as integers in dictionaries, keyed by a bounded tuple of label values, and read by observable
+instruments: exact, and some fifty times cheaper than a synchronous ``add``. One synchronous instrument stays, the cost
+histogram, because exemplars need the call's own context. Instruments are registered at the first charge, so that an app
+that makes no call carries none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation, get_meter
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+
+from otel_cost import semconv, shield, wire
+from otel_cost.budgets.evaluate import BudgetEvent
+from otel_cost.budgets.spec import BudgetState
+from otel_cost.config import Config
+from otel_cost.label_bounds import LabelBounds
+from otel_cost.model import NANO, CostRecord, Status, Usage, Void, nano_to_usd
+from otel_cost.version import VERSION
+
+_SEVERITY: Final = {
+    "info": SeverityNumber.INFO,
+    "warning": SeverityNumber.WARN,
+    "critical": SeverityNumber.ERROR,
+}
+_TOKEN_TYPES: Final = (
+    # disjoint: cached parts are taken out of input, reasoning out of output
+    ("input", "input_tokens", ("cache_read_tokens", "cache_write_tokens")),
+    ("cache_read", "cache_read_tokens", ()),
+    ("cache_write", "cache_write_tokens", ()),
+    ("output", "output_tokens", ("output_reasoning_tokens",)),
+    ("reasoning", "output_reasoning_tokens", ()),
+)
+
+Key = tuple[str, ...]
+
+
+class Telemetry:
+    """Takes records and budget events; owns the process's instruments. Thread-safe; never blocks.
+
+    Args:
+        config: Labels, and which charges become events.
+        budget_states: Called at collection for the gauges; shows only budgets whose rows are bounded.
+        meter_provider: None takes the global one at the first charge.
+        logger_provider: Likewise, for events.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        budget_states: Callable[[], Iterable[BudgetState]] = tuple,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        self._bounds = LabelBounds(config.labels)
+        self._charge_events = config.charge_events
+        self._budget_states = budget_states
+        self._meter_provider = meter_provider
+        self._logger_provider = logger_provider
+        self._lock = threading.Lock()
+        self._registered_in = 0
+        self._clear()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def _clear(self) -> None:
+        self._spend: dict[Key, int] = {}
+        self._tokens: dict[Key, int] = {}
+        self._operations: dict[Key, int] = {}
+        self._budget_events: dict[tuple[str, Key], int] = {}
+
+    def _after_fork(self) -> None:
+        """A child starts from zero, with instruments of its own: it would count its parent's totals again."""
+        self._lock = threading.Lock()
+        self._clear()
+        self._bounds.clear()
+        if self._registered_in:
+            self._registered_in = -1
+
+    # --- taking -------------------------------------------------------------------------------------------------------
+
+    def take(self, record: CostRecord) -> None:
+        """Count one settled operation, and send its event where configured."""
+        self._register()
+        labels = self._bounds.values(record)
+        charge = record.charge
+        reason = charge.reason.value if charge.reason is not None else ""
+        with self._lock:
+            _add(self._operations, (*labels, charge.status.value, reason), 1)
+            if charge.status.counted:
+                _add(self._spend, (*labels, charge.status.value), charge.amount_nano)
+            if record.usage is not None and charge.status not in (Status.WRAPPER, Status.DUPLICATE):
+                for token_type, count in _disjoint_tokens(record.usage):
+                    _add(self._tokens, (*labels, token_type), count)
+        attributes = self._bounds.attributes(labels)
+        span_context = _context_of(record)
+        if charge.status.counted:
+            self._cost_histogram.record(nano_to_usd(charge.amount_nano), attributes, span_context)
+        if record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX) and not record.enriched:
+            self._record_conventional(record, attributes, span_context)
+        if self._charge_events == "all" or (self._charge_events == "unsampled" and not record.sampled):
+            self._emit(semconv.EVENT_CHARGE, wire.record_to_attributes(record), SeverityNumber.INFO, span_context)
+
+    def void(self, void: Void) -> None:
+        """In process nothing is ever voided: the first to end is the one that counts."""
+
+    def budget_event(self, event: BudgetEvent) -> None:
+        """Count a budget event and send it as a log event."""
+        self._register()
+        names = (event.budget, event.severity)
+        with self._lock:
+            _add_event(self._budget_events, event.name, names)
+        self._emit(event.name, event.attributes(), _SEVERITY[event.severity], context_api.get_current())
+
+    def _record_conventional(self, record: CostRecord, attributes: Mapping[str, str], where: Context) -> None:
+        """The duration and token histograms of the GenAI conventions, for spans that our instrumentors opened."""
+        with_error = {**attributes, semconv.ERROR_TYPE: record.error} if record.error else attributes
+        self._duration_histogram.record(record.duration_s, with_error, where)
+        if record.usage is not None:
+            for token_type, count in (("input", record.usage.input_tokens), ("output", record.usage.output_tokens)):
+                if count is not None:
+                    self._token_histogram.record(count, {**attributes, semconv.GEN_AI_TOKEN_TYPE: token_type}, where)
+
+    def _emit(self, name: str, attributes: Mapping[str, wire.Value], severity: SeverityNumber, where: Context) -> None:
+        logger = get_logger(semconv.SCOPE, VERSION, logger_provider=self._logger_provider)
+        logger.emit(event_name=name, attributes=dict(attributes), severity_number=severity, context=where, body=name)
+
+    # --- instruments --------------------------------------------------------------------------------------------------
+
+    def _register(self) -> None:
+        if self._registered_in > 0:
+            return
+        with self._lock:
+            if self._registered_in > 0:
+                return
+            forked = self._registered_in < 0
+            self._registered_in = os.getpid()
+        # The SDK remembers what instruments of the parent last showed; under delta temporality a child's fresh totals
+        # would come out negative. A scope of its own gives a forked child instruments without that memory.
+        attributes = {"process.pid": os.getpid()} if forked else None
+        self._create(get_meter(semconv.SCOPE, VERSION, self._meter_provider, attributes=attributes), os.getpid())
+
+    def _create(self, meter: Meter, pid: int) -> None:
+        def only_here(
+            observe: Callable[[], Iterable[Observation]],
+        ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+            # A child inherits its parent's callbacks; they stay silent there.
+            return lambda _options: observe() if os.getpid() == pid else ()
+
+        for name, unit, description, observe in (
+            (semconv.METRIC_SPEND, semconv.UNIT_USD, "Spend, counted once per call", self._observe_spend),
+            (
+                semconv.METRIC_TOKENS,
+                semconv.UNIT_TOKEN,
+                "Tokens of counted calls, disjoint types",
+                self._observe_tokens,
+            ),
+            (semconv.METRIC_OPERATIONS, semconv.UNIT_OPERATION, "Operations by status", self._observe_operations),
+            (semconv.METRIC_BUDGET_BREACHES, "{breach}", "Budgets that reached 100 %", self._observe_breaches),
+            (semconv.METRIC_BUDGET_BLOCKED, "{call}", "Calls that a budget blocked", self._observe_blocked),
+            (semconv.METRIC_ERRORS, "{error}", "Faults inside otel-cost", _observe_faults),
+            (semconv.METRIC_LABEL_OVERFLOW, "{value}", "Label values replaced by 'other'", self._observe_overflow),
+        ):
+            meter.create_observable_counter(name, [only_here(observe)], unit=unit, description=description)
+        for name, unit, description, field in (
+            (semconv.METRIC_BUDGET_SPENT, semconv.UNIT_USD, "Spent in the budget's period", "spent"),
+            (semconv.METRIC_BUDGET_LIMIT, semconv.UNIT_USD, "The budget's limit", "limit"),
+            (semconv.METRIC_BUDGET_UTILIZATION, "{ratio}", "Spent over limit", "utilization"),
+        ):
+            meter.create_observable_gauge(
+                name, [only_here(self._budget_gauge(field))], unit=unit, description=description
+            )
+        self._cost_histogram = meter.create_histogram(
+            semconv.METRIC_OPERATION_COST,
+            unit=semconv.UNIT_COST,
+            description="Cost of GenAI operations in USD",
+            explicit_bucket_boundaries_advisory=semconv.COST_BUCKETS_USD,
+        )
+        self._duration_histogram = meter.create_histogram(
+            semconv.METRIC_OPERATION_DURATION,
+            unit=semconv.UNIT_SECONDS,
+            description="Duration of GenAI operations",
+            explicit_bucket_boundaries_advisory=semconv.DURATION_BUCKETS_S,
+        )
+        self._token_histogram = meter.create_histogram(
+            semconv.METRIC_TOKEN_USAGE,
+            unit=semconv.UNIT_TOKEN,
+            description="Input and output tokens used",
+            explicit_bucket_boundaries_advisory=semconv.TOKEN_BUCKETS,
+        )
+
+    def _snapshot(self, totals: dict[Key, int]) -> list[tuple[Key, int]]:
+        with self._lock:
+            return list(totals.items())
+
+    def _observe_spend(self) -> Iterable[Observation]:
+        for (*labels, status), nano in self._snapshot(self._spend):
+            yield Observation(nano / NANO, {**self._bounds.attributes(tuple(labels)), semconv.STATUS: status})
+
+    def _observe_tokens(self) -> Iterable[Observation]:
+        for (*labels, token_type), count in self._snapshot(self._tokens):
+            yield Observation(count, {**self._bounds.attributes(tuple(labels)), semconv.TOKEN_TYPE: token_type})
+
+    def _observe_operations(self) -> Iterable[Observation]:
+        for (*labels, status, reason), count in self._snapshot(self._operations):
+            attributes = {**self._bounds.attributes(tuple(labels)), semconv.STATUS: status}
+            if reason:
+                attributes[semconv.REASON] = reason
+            yield Observation(count, attributes)
+
+    def _observe_breaches(self) -> Iterable[Observation]:
+        return self._observe_budget_events(semconv.EVENT_BUDGET_BREACH)
+
+    def _observe_blocked(self) -> Iterable[Observation]:
+        return self._observe_budget_events(semconv.EVENT_BUDGET_BLOCKED)
+
+    def _observe_budget_events(self, event: str) -> Iterable[Observation]:
+        with self._lock:
+            counts = [(key, count) for (name, key), count in self._budget_events.items() if name == event]
+        for (budget, severity), count in counts:
+            yield Observation(count, {semconv.BUDGET_NAME: budget, semconv.BUDGET_SEVERITY: severity})
+
+    def _observe_overflow(self) -> Iterable[Observation]:
+        for label, count in self._bounds.overflowed().items():
+            yield Observation(count, {semconv.LABEL_NAME: label})
+
+    def _budget_gauge(self, field: str) -> Callable[[], Iterable[Observation]]:
+        def observe() -> Iterable[Observation]:
+            for state in self._budget_states():
+                value = {
+                    "spent": nano_to_usd(state.spent_nano),
+                    "limit": nano_to_usd(state.limit_nano),
+                    "utilization": state.utilization,
+                }[field]
+                yield Observation(value, state.attributes())
+
+        return observe
+
+
+def _observe_faults() -> Iterable[Observation]:
+    for site, count in shield.faults().items():
+        yield Observation(count, {semconv.ERROR_SITE: site})
+
+
+def _add(totals: dict[Key, int], key: Key, amount: int) -> None:
+    totals[key] = totals.get(key, 0) + amount
+
+
+def _add_event(totals: dict[tuple[str, Key], int], name: str, key: Key) -> None:
+    totals[name, key] = totals.get((name, key), 0) + 1
+
+
+def _disjoint_tokens(usage: Usage) -> Iterable[tuple[str, int]]:
+    for token_type, unit, inside in _TOKEN_TYPES:
+        count = usage.get(unit) - sum(usage.get(part) for part in inside)
+        if count > 0:
+            yield token_type, count
+
+
+def _context_of(record: CostRecord) -> Context:
+    """The record's own span as context: without it an exemplar would point at the parent."""
+    if not record.trace_id or not record.span_id:
+        return context_api.get_current()
+    flags = TraceFlags(TraceFlags.SAMPLED if record.sampled else TraceFlags.DEFAULT)
+    span_context = SpanContext(int(record.trace_id, 16), int(record.span_id, 16), is_remote=False, trace_flags=flags)
+    return trace.set_span_in_context(NonRecordingSpan(span_context), context_api.get_current())

@@ -1,0 +1,224 @@
+"""A ``CostRecord`` as flat attributes and back: what travels on spans (the verdict) and in ``otel_cost.charge`` events.
+
+Money travels twice: as a USD double for people and backends, and as exact integer nano-USD for the book. Where only the
+double is there, rounding it to nano-USD gives the integer back exactly below 4 million USD (53 bits of mantissa).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from otel_cost import semconv
+from otel_cost.errors import InvalidUsage
+from otel_cost.model import (
+    COST_PARTS,
+    NANO,
+    Charge,
+    CostRecord,
+    Layer,
+    PricingModel,
+    Reason,
+    Status,
+    Usage,
+    nano_to_usd,
+)
+
+Value = str | bool | int | float
+_LABELS_PREFIX: Final = semconv.LABEL_PREFIX + "label."
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A verdict that was made in process and stands on a span."""
+
+    charge: Charge
+    counted_as: str
+
+
+def charge_to_attributes(charge: Charge) -> dict[str, Value]:
+    """The verdict as span attributes. Only counted charges carry an amount, so that summing it is right anywhere."""
+    attributes: dict[str, Value] = {semconv.STATUS: charge.status.value}
+    if charge.reason is not None:
+        attributes[semconv.REASON] = charge.reason.value
+    if charge.detail:
+        attributes[semconv.DETAIL] = charge.detail
+    if charge.status.counted:
+        attributes[semconv.COST_AMOUNT] = nano_to_usd(charge.amount_nano)
+        attributes[semconv.COST_CURRENCY] = "USD"
+        if charge.source:
+            attributes[semconv.COST_SOURCE] = charge.source
+        for name, nano in zip(COST_PARTS, charge.parts, strict=True):
+            if nano:
+                attributes[semconv.COST_PART_PREFIX + name] = nano_to_usd(nano)
+        if charge.price_id:
+            attributes[semconv.PRICE_ID] = charge.price_id
+            attributes[semconv.PRICE_CATALOG] = charge.catalog
+        if charge.pricing_model is not PricingModel.ON_DEMAND:
+            attributes[semconv.PRICING_MODEL] = charge.pricing_model.value
+        if charge.list_nano != charge.amount_nano:
+            attributes[semconv.CHARGE_LIST_NANO] = charge.list_nano
+    return attributes
+
+
+def verdict_on(attributes: Mapping[str, object]) -> Adopted | None:
+    """The verdict that stands on a span; None when there is none, or one that nobody adopts (prices were loading)."""
+    status_text = attributes.get(semconv.STATUS)
+    if not isinstance(status_text, str):
+        return None
+    try:
+        charge = _charge_of(attributes, Status(status_text))
+    except (ValueError, OverflowError):
+        return None  # written by something else, or a newer release: price it here
+    if charge.reason in (Reason.PRICES_LOADING, Reason.FAULT):
+        return None
+    return Adopted(charge, _text(attributes, semconv.CHARGE_COUNTED))
+
+
+def _charge_of(attributes: Mapping[str, object], status: Status) -> Charge:
+    reason = _text(attributes, semconv.REASON)
+    amount = _nano(attributes, semconv.CHARGE_AMOUNT_NANO, semconv.COST_AMOUNT) if status.counted else 0
+    parts = [
+        _nano(attributes, semconv.CHARGE_PART_NANO_PREFIX + name, semconv.COST_PART_PREFIX + name)
+        for name in COST_PARTS
+    ]
+    if sum(parts) != amount:
+        # Parts that were cut on the way (attribute limits): the amount stands, its split is unknown.
+        parts = [0, 0, 0, 0, amount]
+    list_nano = attributes.get(semconv.CHARGE_LIST_NANO)
+    return Charge(
+        status=status,
+        reason=Reason(reason) if reason else None,
+        detail=_text(attributes, semconv.DETAIL),
+        amount_nano=amount,
+        list_nano=list_nano if isinstance(list_nano, int) and list_nano >= 0 else amount,
+        parts=(parts[0], parts[1], parts[2], parts[3], parts[4]),
+        pricing_model=PricingModel(_text(attributes, semconv.PRICING_MODEL) or PricingModel.ON_DEMAND),
+        price_id=_text(attributes, semconv.PRICE_ID),
+        catalog=_text(attributes, semconv.PRICE_CATALOG),
+        source=_text(attributes, semconv.COST_SOURCE),
+    )
+
+
+def record_to_attributes(record: CostRecord) -> dict[str, Value]:
+    """All of a record, as the attributes of an ``otel_cost.charge`` event."""
+    charge = record.charge
+    attributes: dict[str, Value] = {
+        **charge_to_attributes(charge),
+        semconv.CHARGE_KEY: record.key,
+        semconv.CHARGE_AMOUNT_NANO: charge.amount_nano,
+        semconv.CHARGE_LIST_NANO: charge.list_nano,
+        semconv.CHARGE_START_NS: record.start_ns,
+        semconv.CHARGE_END_NS: record.end_ns,
+        semconv.CHARGE_SCOPE: record.scope,
+        semconv.CHARGE_LAYER: record.layer.value,
+        semconv.CHARGE_TRACE_ID: record.trace_id,
+        semconv.CHARGE_SPAN_ID: record.span_id,
+        semconv.OPERATION_NAME: record.operation,
+        semconv.PROVIDER_NAME: record.provider,
+        semconv.REQUEST_STREAM: record.streaming,
+    }
+    for name, nano in zip(COST_PARTS, charge.parts, strict=True):
+        attributes[semconv.CHARGE_PART_NANO_PREFIX + name] = nano
+    texts = {
+        semconv.CHARGE_PARENT_SPAN_ID: record.parent_span_id,
+        semconv.CHARGE_COUNTED: record.counted_as,
+        semconv.REQUEST_MODEL: record.model_requested,
+        semconv.RESPONSE_MODEL: record.model_answered,
+        semconv.RESPONSE_ID: record.response_id,
+        semconv.RESPONSE_FINISH_REASONS: record.finish_reason,
+        semconv.ERROR_TYPE: record.error,
+    }
+    attributes.update({name: text for name, text in texts.items() if text})
+    if record.usage is not None:
+        attributes.update({semconv.UNIT_PREFIX + unit: count for unit, count in record.usage.counts.items()})
+    attributes.update({_LABELS_PREFIX + label: value for label, value in record.labels.items()})
+    return attributes
+
+
+def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
+    """A record from the attributes of an ``otel_cost.charge`` event.
+
+    Raises:
+        InvalidUsage: the key, times, status or amounts are missing or make no sense, or the counts contradict each
+            other.
+    """
+    try:
+        charge = _charge_of(attributes, Status(_text(attributes, semconv.STATUS)))
+        layer = Layer(_text(attributes, semconv.CHARGE_LAYER) or Layer.WIRE)
+    except (ValueError, OverflowError) as error:
+        raise InvalidUsage(f"not a charge event: {error}") from None
+    usage = {
+        name.removeprefix(semconv.UNIT_PREFIX): value
+        for name, value in attributes.items()
+        if name.startswith(semconv.UNIT_PREFIX)
+    }
+    return CostRecord(
+        key=_required_text(attributes, semconv.CHARGE_KEY),
+        trace_id=_text(attributes, semconv.CHARGE_TRACE_ID),
+        span_id=_text(attributes, semconv.CHARGE_SPAN_ID),
+        parent_span_id=_text(attributes, semconv.CHARGE_PARENT_SPAN_ID),
+        start_ns=_required_int(attributes, semconv.CHARGE_START_NS),
+        end_ns=_required_int(attributes, semconv.CHARGE_END_NS),
+        operation=_text(attributes, semconv.OPERATION_NAME),
+        provider=_text(attributes, semconv.PROVIDER_NAME),
+        model_requested=_text(attributes, semconv.REQUEST_MODEL),
+        model_answered=_text(attributes, semconv.RESPONSE_MODEL),
+        charge=charge,
+        usage=Usage.of(usage) if usage else None,
+        response_id=_text(attributes, semconv.RESPONSE_ID),
+        labels={
+            name.removeprefix(_LABELS_PREFIX): value
+            for name, value in attributes.items()
+            if name.startswith(_LABELS_PREFIX) and isinstance(value, str)
+        },
+        scope=_text(attributes, semconv.CHARGE_SCOPE),
+        layer=layer,
+        streaming=attributes.get(semconv.REQUEST_STREAM) is True,
+        sampled=False,
+        finish_reason=_text(attributes, semconv.RESPONSE_FINISH_REASONS),
+        error=_text(attributes, semconv.ERROR_TYPE),
+        counted_as=_text(attributes, semconv.CHARGE_COUNTED),
+    )
+
+
+def _nano(attributes: Mapping[str, object], exact: str, double: str) -> int:
+    """The exact integer where it is there, else the double rounded; never negative.
+
+    Raises:
+        ValueError, OverflowError: the double is NaN, infinite, negative or beyond what a double can hold to a nano-USD.
+    """
+    whole = attributes.get(exact)
+    if isinstance(whole, int) and not isinstance(whole, bool):
+        if not 0 <= whole < 2**63:
+            raise ValueError(f"{exact} is {whole}")
+        return whole
+    value = attributes.get(double)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    if not 0 <= value < _EXACT_USD:
+        raise ValueError(f"{double} is {value}")
+    return round(value * NANO)
+
+
+_EXACT_USD: Final = 4_000_000
+
+
+def _text(attributes: Mapping[str, object], name: str) -> str:
+    value = attributes.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _required_text(attributes: Mapping[str, object], name: str) -> str:
+    value = _text(attributes, name)
+    if not value:
+        raise InvalidUsage(f"not a charge event: {name} is missing")
+    return value
+
+
+def _required_int(attributes: Mapping[str, object], name: str) -> int:
+    value = attributes.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise InvalidUsage(f"not a charge event: {name} is {value!r:.40}")
+    return value

@@ -1,0 +1,231 @@
+"""One charge a call, whoever else writes spans about it; and two charges for two calls."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+
+import pytest
+from opentelemetry.trace import SpanKind
+
+from otel_cost import semconv
+from tests.support.world import FRAMEWORK, World
+
+OTHER_WIRE = "opentelemetry.instrumentation.openai.v1"
+OURS_OUTER = semconv.INSTRUMENTATION_SCOPE_PREFIX + "litellm"
+OURS = semconv.INSTRUMENTATION_SCOPE_PREFIX + "openai"
+ONE = 0.0035
+"""1,000 input and 100 output tokens of gpt-4o."""
+
+
+def counted(world: World) -> int:
+    return Counter(world.statuses())["priced"]
+
+
+def test_framework_around_the_request_nested(world: World) -> None:
+    with world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL), world.call(id="r1"):
+        pass
+    assert world.statuses() == ["priced", "wrapper"]
+    assert world.spend() == ONE
+
+
+def test_framework_beside_the_request_as_siblings(world: World) -> None:
+    with world.tracer("app").start_as_current_span("request"):
+        _overlapping(world, FRAMEWORK, OTHER_WIRE)
+    assert counted(world) == 1
+    assert world.spend() == ONE
+
+
+def test_framework_and_request_in_separate_traces(world: World) -> None:
+    _overlapping(world, FRAMEWORK, OTHER_WIRE)
+    assert len({span.context.trace_id for span in world.finished()}) == 2
+    assert counted(world) == 1
+    assert world.spend() == ONE
+
+
+def _overlapping(world: World, outer_scope: str, inner_scope: str, at_ns: int = 0) -> None:
+    """Two spans of one call that do not know each other; the outer one's interval contains the inner one's."""
+    from tests.support.world import chat
+
+    start = 1_790_000_000 * 10**9 + at_ns
+    outer = world.tracer(outer_scope).start_span("chat", attributes=chat(), start_time=start)
+    inner = world.tracer(inner_scope).start_span("chat", attributes=chat(), start_time=start + 10**6)
+    for span, end in ((inner, start + 10**9), (outer, start + 10**9 + 10**6)):
+        span.set_attribute(semconv.USAGE_INPUT_TOKENS, 1000)
+        span.set_attribute(semconv.USAGE_OUTPUT_TOKENS, 100)
+        span.end(end)
+
+
+def test_two_identical_calls_one_after_the_other_count_twice(world: World) -> None:
+    for at in (0, 2 * 10**9):
+        _overlapping(world, FRAMEWORK, OTHER_WIRE, at)
+    assert counted(world) == 2
+    assert world.spend() == 2 * ONE
+
+
+def test_two_identical_calls_of_one_emitter_count_twice(world: World) -> None:
+    with world.tracer("app").start_as_current_span("request"):
+        for _ in range(2):
+            with world.call():
+                pass
+    assert counted(world) == 2
+
+
+def test_different_response_ids_are_different_calls(world: World) -> None:
+    with world.call(scope=OTHER_WIRE, id="a"), world.call(id="b"):
+        pass
+    assert counted(world) == 2
+
+
+def test_same_response_id_in_another_trace_is_the_same_call(world: World) -> None:
+    with world.call(id="a"):
+        pass
+    with world.call(scope=OTHER_WIRE, id="a"):
+        pass
+    assert world.statuses() == ["priced", "duplicate"]
+
+
+def test_same_response_id_with_other_totals_is_another_call(world: World) -> None:
+    """Some servers number their answers with small random numbers."""
+    with world.call(id="7"):
+        pass
+    with world.call(id="7", usage=(5, 5)):
+        pass
+    assert counted(world) == 2
+
+
+def test_same_response_id_of_another_tenant_is_another_call(world: World) -> None:
+    for tenant in ("a", "b"):
+        with world.call(id="7", otel_cost__tenant=tenant):
+            pass
+    assert counted(world) == 2
+
+
+def test_official_instrumentor_around_ours_without_usage_of_its_own(world: World) -> None:
+    """A stream whose usage the outer instrumentation never asked for."""
+    with world.call(usage=None), world.call(scope=OURS, id="r1"):
+        pass
+    assert world.statuses() == ["priced", "duplicate"]
+
+
+def test_ours_inside_ours_counts_the_inner_ones(world: World) -> None:
+    """Retries and fallbacks inside a router are billed attempts; the outer span sums or shows the last one."""
+    with world.call(scope=OURS_OUTER, id="outer"):
+        for number in range(2):
+            with world.call(scope=OURS, id=f"attempt{number}"):
+                pass
+    assert world.statuses() == ["priced", "priced", "wrapper"]
+
+
+def test_ours_side_by_side_are_different_calls(world: World) -> None:
+    _overlapping(world, OURS_OUTER, OURS)
+    assert counted(world) == 2
+
+
+def test_agent_with_aggregated_tokens_is_a_wrapper(world: World) -> None:
+    with world.call(gen_ai__operation__name="invoke_agent", usage=(2000, 200)):
+        for number in range(2):
+            with world.call(id=f"r{number}"):
+                pass
+    assert world.statuses() == ["priced", "priced", "wrapper"]
+
+
+def test_remote_agent_with_tokens_is_priced(world: World) -> None:
+    with world.call(gen_ai__operation__name="invoke_agent"):
+        pass
+    assert world.statuses() == ["priced"]
+
+
+def test_remote_agent_without_tokens_says_so(world: World) -> None:
+    with world.call(gen_ai__operation__name="invoke_agent", usage=None):
+        pass
+    assert (world.finished()[0].attributes or {})[semconv.REASON] == "remote_agent"
+
+
+def test_agent_of_this_process_never_costs(world: World) -> None:
+    with world.call(gen_ai__operation__name="invoke_agent", kind=SpanKind.INTERNAL):
+        pass
+    assert world.statuses() == ["wrapper"]
+
+
+def test_a_chain_around_two_calls_is_a_wrapper(world: World) -> None:
+    with world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL, usage=(2000, 200)):
+        for number in range(2):
+            with world.call(id=f"r{number}"):
+                pass
+    assert world.statuses() == ["priced", "priced", "wrapper"]
+
+
+def test_an_unpriced_call_inside_still_makes_the_outer_a_wrapper(world: World) -> None:
+    with (
+        world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL, gen_ai__request__model="made-up-9"),
+        world.call(id="r1", gen_ai__request__model="made-up-9"),
+    ):
+        pass
+    assert world.statuses() == ["unpriced", "wrapper"]
+
+
+def test_streaming_wrapper_that_ends_first_is_matched_too(world: World) -> None:
+    """A wire span that outlives the span around it: the first to end is the one that is counted."""
+    from tests.support.world import chat
+
+    start = 1_790_000_000 * 10**9
+    outer = world.tracer(FRAMEWORK).start_span("chat", attributes=chat(), start_time=start)
+    inner = world.tracer(OTHER_WIRE).start_span("chat", attributes=chat(), start_time=start + 1000)
+    for span in (outer, inner):
+        span.set_attribute(semconv.USAGE_INPUT_TOKENS, 1000)
+        span.set_attribute(semconv.USAGE_OUTPUT_TOKENS, 100)
+    outer.end(start + 10**9)
+    inner.end(start + 10**9 + 2 * 10**6)
+    assert world.statuses() == ["priced", "duplicate"]
+
+
+@pytest.mark.parametrize("count", [8])
+async def test_parallel_identical_async_calls(world: World, count: int) -> None:
+    """Without an enclosing span, framework and request share nothing but their interval and totals."""
+
+    async def one() -> None:
+        with world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL):
+            await asyncio.sleep(0)
+            with world.call(scope=OTHER_WIRE):
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+    assert counted(world) == count
+    assert world.spend() == pytest.approx(count * ONE, abs=1e-12)
+
+
+def test_parallel_identical_calls_whose_spans_do_not_nest(world: World) -> None:
+    """Eight at once, each with a framework span that is no parent: one to one, none lost, none doubled."""
+    from tests.support.world import chat
+
+    start = 1_790_000_000 * 10**9
+    pairs = []
+    for number in range(8):
+        outer = world.tracer(FRAMEWORK).start_span("chat", attributes=chat(), start_time=start + number)
+        inner = world.tracer(OTHER_WIRE).start_span("chat", attributes=chat(), start_time=start + 10**6 + number)
+        pairs.append((outer, inner, start + 10**9 + number * 10**8))
+    for outer, inner, end in pairs:
+        for span in (inner, outer):
+            span.set_attribute(semconv.USAGE_INPUT_TOKENS, 1000)
+            span.set_attribute(semconv.USAGE_OUTPUT_TOKENS, 100)
+            span.end(end)
+    assert counted(world) == 8
+
+
+def test_threads_with_identical_calls(world: World) -> None:
+    start = threading.Barrier(16)
+
+    def one() -> None:
+        start.wait()
+        with world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL), world.call(scope=OTHER_WIRE):
+            pass
+
+    threads = [threading.Thread(target=one) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted(world) == 16
+    assert world.spend() == pytest.approx(16 * ONE, abs=1e-12)
