@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
 from otel_cost import semconv
+from otel_cost.forking import after_fork_in_child
 from otel_cost.model import Layer, Reason, Status
 
 SLACK_NS: Final = 5_000_000
@@ -102,12 +103,16 @@ class Matcher:
         self._capacity = capacity
         self._window_ns = window_ns
         self._wire_wins = wire_wins
-        self._lock = threading.Lock()
+        self._renew_lock()
+        after_fork_in_child(self._renew_lock)
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls: dict[str, _Call] = {}
         self._by_response: dict[tuple[str, str, tuple[int, int]], str] = {}
         self._by_process: dict[tuple[str, tuple[int, int]], list[str]] = {}
         self._by_trace: dict[str, list[str]] = {}
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def judge(self, sighting: Sighting) -> Verdict:
         """The verdict on ``sighting``. The same key always gets the same one."""

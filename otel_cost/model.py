@@ -52,7 +52,8 @@ class Reason(StrEnum):
     NO_USAGE = "no_usage"
     NO_RATE = "no_rate"  # the model has a price, but none for a unit that was used
     INVALID_USAGE = "invalid_usage"
-    PRICES_LOADING = "prices_loading"
+    PRICES_LOADING = "prices_loading"  # nobody adopts this one: the record waits and is priced when they are there
+    NO_PRICES = "no_prices"  # prices could not be loaded; the log says why
     REMOTE_AGENT = "remote_agent"
     HAS_COUNTED_CHILD = "has_counted_child"  # wrapper: a call inside it was counted
     INTERNAL_AGENT = "internal_agent"  # wrapper: an agent in this process makes its calls itself

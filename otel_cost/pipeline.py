@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from otel_cost import dialects, labelling, semconv, wire
 from otel_cost.config import Config
 from otel_cost.dialects import Reading
+from otel_cost.forking import after_fork_in_child
 from otel_cost.matching import NO_TOTALS, NOTHING_INSIDE, Inside, Matcher, Sighting, Verdict
 from otel_cost.model import Charge, CostRecord, Layer, Reason, Status, Usage, Void, empty, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
@@ -78,10 +79,15 @@ class Pipeline:
         self._matcher = matcher
         self._adopt = adopt
         self._resolver = labelling.Resolver(config)
-        self._waiting: list[tuple[CostRecord, PriceQuery, bool]] = []
-        self._waiting_lock = threading.Lock()
+        self._forget_waiting()
+        after_fork_in_child(self._forget_waiting)
         self._told: set[tuple[str, str, str]] = set()
         pricer.on_ready(self._settle_waiting)
+
+    def _forget_waiting(self) -> None:
+        """Nothing waits (yet; or in a forked child, since what waited is its parent's to settle)."""
+        self._waiting: list[tuple[CostRecord, PriceQuery, bool]] = []
+        self._waiting_lock = threading.Lock()
 
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
@@ -107,7 +113,8 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
-        self._pricer.catalog(timeout_s)
+        if self._waiting:
+            self._settle_waiting(self._pricer.catalog(timeout_s))
         with self._waiting_lock:
             return not self._waiting
 
@@ -137,17 +144,21 @@ class Pipeline:
         self._pricer.start_loading()
         with self._waiting_lock:
             self._waiting.append((record, query, estimated))
-        # The catalog may have become ready between the check and the append.
-        if self._pricer.ready():
-            catalog = self._pricer.catalog(0)
-            if catalog is not None:
-                self._settle_waiting(catalog)
+        # The load may have ended between the check and the append.
+        if self._pricer.ready() or self._pricer.failed():
+            self._settle_waiting(self._pricer.catalog(0))
 
-    def _settle_waiting(self, catalog: Catalog) -> None:
+    def _settle_waiting(self, catalog: Catalog | None) -> None:
+        """Settle what waits, as unpriced where prices could not be loaded; nothing while they may still come."""
+        if catalog is None and not self._pricer.failed():
+            return
         with self._waiting_lock:
             waiting, self._waiting = self._waiting, []
         for record, query, estimated in waiting:
-            self._hand_on(_priced(record, query, catalog, estimated))
+            if catalog is None:
+                self._hand_on(replace(record, charge=Charge(Status.UNPRICED, Reason.NO_PRICES)))
+            else:
+                self._hand_on(_priced(record, query, catalog, estimated))
 
     def _hand_on(self, record: CostRecord) -> None:
         self._tell(record)

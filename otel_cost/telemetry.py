@@ -24,6 +24,7 @@ from otel_cost import semconv, shield, wire
 from otel_cost.budgets.evaluate import BudgetEvent
 from otel_cost.budgets.spec import BudgetState
 from otel_cost.config import Config
+from otel_cost.forking import after_fork_in_child
 from otel_cost.label_bounds import LabelBounds
 from otel_cost.model import NANO, CostRecord, Status, Usage, Void, nano_to_usd
 from otel_cost.version import VERSION
@@ -71,7 +72,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._registered_in = 0
         self._clear()
-        os.register_at_fork(after_in_child=self._after_fork)
+        after_fork_in_child(self._after_fork)
 
     def _clear(self) -> None:
         self._spend: dict[Key, int] = {}

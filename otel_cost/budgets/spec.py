@@ -175,7 +175,7 @@ def period_start(period: str, timezone: tzinfo, at_ns: int) -> datetime:
     """Start of the calendar period that ``at_ns`` lies in, as aware local time. Weeks start on Monday (ISO 8601)."""
     local = datetime.fromtimestamp(at_ns // NANO, UTC).astimezone(timezone)
     if period == "hour":
-        # Aligned in UTC seconds, so that the hour that clocks repeat in autumn is two hours.
+        # replace() keeps the fold: the hour that clocks repeat in autumn is two periods.
         return local.replace(minute=0, second=0, microsecond=0)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if period == "week":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from otel_cost.budgets.spec import RowKey
+from otel_cost.forking import after_fork_in_child
 
 
 class Posting(NamedTuple):
@@ -45,9 +46,13 @@ class MemoryStore:
     def __init__(self, *, max_rows: int = 100_000, max_keys: int = 100_000) -> None:
         self._max_rows = max_rows
         self._max_keys = max_keys
-        self._lock = threading.Lock()
+        self._renew_lock()
+        after_fork_in_child(self._renew_lock)
         self._spent: OrderedDict[RowKey, int] = OrderedDict()
         self._settled: OrderedDict[str, None] = OrderedDict()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     def settle(self, record_key: str, amount_nano: int, rows: Sequence[RowKey]) -> list[Posting]:
         with self._lock:

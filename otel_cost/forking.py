@@ -1,0 +1,24 @@
+"""What has to happen in a child after a fork."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from weakref import WeakMethod
+
+
+def after_fork_in_child(method: Callable[[], None]) -> None:
+    """Call a bound ``method`` in every forked child, as long as its object lives.
+
+    Locks that another thread held at the fork stay held in the child for ever, and what a parent was about to settle is
+    the parent's. Hooks cannot be unregistered, so the object is held weakly. Does nothing where there is no fork.
+    """
+    reference = WeakMethod(method)
+
+    def run() -> None:
+        live = reference()
+        if live is not None:
+            live()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=run)

@@ -1,0 +1,138 @@
+"""Settings from arguments, environment and file; errors that say where, what, and what is allowed."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from otel_cost import runtime
+from otel_cost.config import Config, load_config
+from otel_cost.config_sources import setting_paths
+from otel_cost.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "otel-cost.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def error_of(path: Path | None = None, **env: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, env=env)
+    return str(caught.value)
+
+
+def test_nothing_set_is_the_defaults() -> None:
+    assert load_config(env={}) == Config()
+
+
+def test_arguments_over_environment_over_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "charge_events: all\nlabels: {max_values: 5, metrics: [a]}\nserver: {port: 1}\n")
+    env = {"OTEL_COST_LABELS_MAX_VALUES": "6", "OTEL_COST_SERVER_PORT": "2"}
+    config = load_config(path, env=env, arguments={"server": {"port": 3}})
+    assert config.charge_events == "all"
+    assert config.labels.metrics == ("a",)
+    assert (config.labels.max_values, config.server.port) == (6, 3)
+
+
+def test_the_environment_can_name_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "enabled: false\n")
+    assert load_config(env={"OTEL_COST_CONFIG": str(path)}).enabled is False
+
+
+def test_every_setting_is_an_environment_variable() -> None:
+    values = {
+        "OTEL_COST_ENABLED": ("false", False),
+        "OTEL_COST_INSTRUMENT": ("0", False),
+        "OTEL_COST_CHARGE_EVENTS": ("off", "off"),
+        "OTEL_COST_COMPAT": ("openlit,logfire", ("openlit", "logfire")),
+        "OTEL_COST_LABELS_METRICS": ("team, x", ("team", "x")),
+        "OTEL_COST_LABELS_BAGGAGE": ("[team]", ("team",)),
+        "OTEL_COST_LABELS_STATIC": ("{team: x}", {"team": "x"}),
+        "OTEL_COST_LABELS_MAX_VALUES": ("7", 7),
+        "OTEL_COST_PRICES_FILES": ("a.yaml,b.yaml", (Path("a.yaml"), Path("b.yaml"))),
+        "OTEL_COST_PRICES_OVERLAY": ("[{provider: p, model: m}]", ({"provider": "p", "model": "m"},)),
+        "OTEL_COST_BUDGETS": ("[{name: b, amount_usd: 0.1}]", None),
+        "OTEL_COST_SERVER_HOST": ("::1", "::1"),
+        "OTEL_COST_SERVER_PORT": ("0", 0),
+        "OTEL_COST_SERVER_DATABASE": ("sqlite:///x.db", "sqlite:///x.db"),
+        "OTEL_COST_SERVER_MAX_BODY_BYTES": ("2048", 2048),
+    }
+    assert set(values) == set(setting_paths())
+    config = load_config(env={name: text for name, (text, _) in values.items()})
+    for name, (_, expected) in values.items():
+        found: object = config
+        for key in setting_paths()[name]:
+            found = getattr(found, key)
+        assert expected is None or found == expected, name
+    assert config.budgets[0].amount_usd == Decimal("0.1")
+
+
+def test_the_short_form_for_prices() -> None:
+    assert load_config(env={"OTEL_COST_PRICES": "a.yaml"}).prices.files == (Path("a.yaml"),)
+
+
+def test_price_files_are_relative_to_the_config_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "prices: {files: [mine.yaml]}\n")
+    assert load_config(path, env={}).prices.files == (tmp_path / "mine.yaml",)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("charge_events: alll\n", ":1:", "'unsampled', 'all' or 'off'"),
+        ("labels:\n  metric: [team]\n", ":2:", "did you mean 'metrics'"),
+        ("nonsense: 1\n", ":1:", "allowed here: enabled"),
+        ("budgets:\n- name: b\n  amount_usd: -1\n", ":2:", "amount_usd is -1"),
+        ("budgets:\n- name: b\n  amount_usd: 1\n  perod: day\n", ":4:", "did you mean 'period'"),
+        ("budgets:\n- name: b\n  amount_usd: 1\n  period: fortnight\n", ":4:", "'month'"),
+        ("budgets:\n- name: b\n  amount_usd: .nan\n", ":", "amount_usd"),
+        ("budgets:\n- {name: b, amount_usd: 1, timezone: Mars/Base}\n", ":2:", "Mars/Base"),
+        ("budgets:\n- {name: b, amount_usd: 1, thresholds: [half]}\n", ":2:", "write for instance 80%"),
+        ("budgets:\n- {name: b, amount_usd: 1, cooldown: soon}\n", ":2:", "ms, s, m, h, d"),
+        ("budgets:\n- {name: b, amount_usd: 1}\n- {name: b, amount_usd: 2}\n", "", "two budgets have the name 'b'"),
+        ("budgets:\n- {name: b, amount_usd: 1, unpriced: maybe}\n", ":2:", "allow, block"),
+        ("labels: {metrics: [user]}\n", ":1:", "user cannot be a metric label"),
+        ("enabled: true\nenabled: false\n", ":2:", "stands here twice"),
+        ("- a\n", ":1:", "must be a mapping"),
+        ("a: [\n", "", "not valid YAML"),
+    ],
+)
+def test_errors_name_file_line_key_and_what_is_allowed(tmp_path: Path, text: str, place: str, says: str) -> None:
+    path = write(tmp_path, text)
+    message = error_of(path)
+    assert f"{path}{place}" in message
+    assert says in message
+
+
+def test_all_errors_are_told_at_once(tmp_path: Path) -> None:
+    message = error_of(write(tmp_path, "charge_events: x\ncompat: [y]\n"))
+    assert ":1: charge_events" in message
+    assert ":2: compat" in message
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    assert "cannot read the config file" in error_of(tmp_path / "none.yaml")
+
+
+def test_an_unknown_variable_is_an_error() -> None:
+    assert "did you mean OTEL_COST_LABELS_METRICS?" in error_of(OTEL_COST_LABELS_METRIC="team")
+
+
+def test_a_bad_variable_names_itself() -> None:
+    assert "environment variable OTEL_COST_SERVER_PORT" in error_of(OTEL_COST_SERVER_PORT="many")
+
+
+def test_a_broken_config_leaves_the_app_without_otel_cost_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_COST_CONFIG", str(write(tmp_path, "nonsense: 1\n")))
+    runtime.uninstall()
+    assert runtime.install_at_startup() is None
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert "otel-cost is off" in record.getMessage()
+    assert ":1: nonsense: unknown key" in record.getMessage()

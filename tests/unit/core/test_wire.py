@@ -1,0 +1,118 @@
+"""A record as attributes and back: nothing is lost on the way to the book."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_cost import semconv, wire
+from otel_cost.errors import InvalidUsage
+from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Usage
+
+
+def record() -> CostRecord:
+    return CostRecord(
+        key="t-s",
+        trace_id="0" * 31 + "1",
+        span_id="0" * 15 + "2",
+        parent_span_id="",
+        start_ns=1_790_000_000 * 10**9 + 1,
+        end_ns=1_790_000_001 * 10**9 + 2,
+        operation="chat",
+        provider="openai",
+        model_requested="gpt-4o",
+        model_answered="gpt-4o-2024-08-06",
+        charge=Charge(
+            Status.PRICED,
+            amount_nano=3_500_001,
+            list_nano=4_000_000,
+            parts=(1_000_000, 1_500_000, 500_000, 500_000, 1),
+            pricing_model=PricingModel.BATCH,
+            price_id="p",
+            catalog="c",
+            source="genai-prices",
+        ),
+        usage=Usage.of({"input_tokens": 1000, "output_tokens": 100, "web_searches": 2}),
+        response_id="r1",
+        labels={"team": "search", "session": "s"},
+        scope="x",
+        layer=Layer.FRAMEWORK,
+        streaming=True,
+        sampled=False,
+        finish_reason="stop",
+        error="",
+    )
+
+
+def test_a_record_comes_back_whole() -> None:
+    assert wire.record_from_attributes(wire.record_to_attributes(record())) == record()
+
+
+@given(
+    st.integers(0, 3_900_000 * 10**9),
+    st.sampled_from(Status),
+    st.sampled_from([None, *Reason]),
+)
+def test_a_verdict_on_a_span_is_adopted_to_the_nano_dollar(amount: int, status: Status, reason: Reason | None) -> None:
+    amount = amount if status.counted else 0
+    charge = Charge(status, reason, amount_nano=amount, list_nano=amount, parts=(amount, 0, 0, 0, 0))
+    adopted = wire.verdict_on(wire.charge_to_attributes(charge))
+    if reason in (Reason.PRICES_LOADING, Reason.FAULT):
+        assert adopted is None
+    else:
+        assert adopted is not None
+        assert adopted.charge == charge
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {semconv.STATUS: "paid"},
+        {semconv.STATUS: 1},
+        {semconv.STATUS: "priced", semconv.COST_AMOUNT: math.nan},
+        {semconv.STATUS: "priced", semconv.COST_AMOUNT: -1.0},
+        {semconv.STATUS: "priced", semconv.COST_AMOUNT: 1e300},
+        {semconv.STATUS: "priced", semconv.REASON: "because"},
+    ],
+)
+def test_verdicts_that_make_no_sense_are_not_adopted(attributes: dict[str, object]) -> None:
+    assert wire.verdict_on(attributes) is None
+
+
+def test_parts_cut_on_the_way_leave_the_amount() -> None:
+    attributes = {semconv.STATUS: "priced", semconv.COST_AMOUNT: 0.5, semconv.COST_PART_PREFIX + "input": 0.1}
+    adopted = wire.verdict_on(attributes)
+    assert adopted is not None
+    assert adopted.charge.amount_nano == 500_000_000
+    assert adopted.charge.parts == (0, 0, 0, 0, 500_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (semconv.CHARGE_KEY, ""),
+        (semconv.CHARGE_START_NS, "yesterday"),
+        (semconv.CHARGE_START_NS, True),
+        (semconv.CHARGE_END_NS, 2**70),
+        (semconv.STATUS, "paid"),
+        (semconv.CHARGE_AMOUNT_NANO, -5),
+        (semconv.UNIT_PREFIX + "output_tokens", -1),
+        (semconv.UNIT_PREFIX + "no_such_unit", 1),
+        (semconv.CHARGE_LAYER, "cable"),
+    ],
+)
+def test_events_that_make_no_sense_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InvalidUsage):
+        wire.record_from_attributes({**wire.record_to_attributes(record()), name: value})
+
+
+def test_an_unpriced_record_carries_no_amount() -> None:
+    unpriced = replace(record(), charge=Charge(Status.UNPRICED, Reason.UNKNOWN_MODEL, "openai/x"))
+    attributes = wire.record_to_attributes(unpriced)
+    assert semconv.COST_AMOUNT not in attributes
+    assert wire.record_from_attributes(attributes).charge == unpriced.charge
