@@ -18,8 +18,8 @@ replace a framework's that came first.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
@@ -81,7 +81,7 @@ class Verdict(NamedTuple):
 COUNT: Final = Verdict(None)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
     """A counted call and the spans of other scopes that turned out to be the same one."""
 
@@ -108,8 +108,9 @@ class Matcher:
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls: dict[str, _Call] = {}
         self._by_response: dict[tuple[str, str, tuple[int, int]], str] = {}
-        self._by_process: dict[tuple[str, tuple[int, int]], list[str]] = {}
-        self._by_trace: dict[str, list[str]] = {}
+        self._by_process: dict[tuple[str, tuple[int, int]], list[_Call]] = {}
+        self._by_trace: dict[str, list[_Call]] = {}
+        self._children: dict[tuple[str, str], list[_Call]] = {}
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -163,15 +164,14 @@ class Matcher:
                 return self._twin(sighting, call, Reason.SAME_CALL)
         return COUNT
 
-    def _candidates(self, sighting: Sighting) -> Iterable[_Call]:
+    def _candidates(self, sighting: Sighting) -> list[_Call]:
         if sighting.totals == NO_TOTALS:
-            keys = self._by_trace.get(sighting.trace_id, ())
+            calls = self._by_trace.get(sighting.trace_id, [])
         else:
-            keys = self._by_process.get((sighting.process, sighting.totals), ())
-        for key in keys:
-            call = self._calls.get(key)
-            if call is not None and _may_be_same(sighting, call.sighting):
-                yield call
+            calls = self._by_process.get((sighting.process, sighting.totals), [])
+        # Sorted by end: what ended before this one began cannot be the same call, however many of them there are.
+        first = bisect_left(calls, sighting.start_ns - SLACK_NS, key=_end_of)
+        return [call for call in calls[first:] if _may_be_same(sighting, call.sighting)]
 
     def _place(self, sighting: Sighting, call: _Call, visited: set[str]) -> bool:
         """Give ``sighting`` the scope's place at ``call``, moving an earlier twin to another call if it has to.
@@ -198,12 +198,8 @@ class Matcher:
         """What was counted inside: as the process knows it, else the children seen so far."""
         if sighting.inside.calls:
             return sighting.inside
-        children = [
-            call.sighting
-            for key in self._by_trace.get(sighting.trace_id, ())
-            if (call := self._calls.get(key)) is not None and call.sighting.parent_span_id == sighting.span_id
-        ]
-        return Inside(len(children), sum(_is_ours(child.scope) for child in children))
+        children = self._children.get((sighting.trace_id, sighting.span_id), ())
+        return Inside(len(children), sum(_is_ours(child.sighting.scope) for child in children))
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -212,11 +208,13 @@ class Matcher:
         if verdict.voids:
             self._forget_call(verdict.voids)
         if verdict.status is None:
-            self._calls[sighting.key] = _Call(sighting)
+            call = self._calls[sighting.key] = _Call(sighting)
             if sighting.response_id:
                 self._by_response[sighting.tenant, sighting.response_id, sighting.totals] = sighting.key
-            self._by_process.setdefault((sighting.process, sighting.totals), []).append(sighting.key)
-            self._by_trace.setdefault(sighting.trace_id, []).append(sighting.key)
+            insort(self._by_process.setdefault((sighting.process, sighting.totals), []), call, key=_end_of)
+            insort(self._by_trace.setdefault(sighting.trace_id, []), call, key=_end_of)
+            if sighting.parent_span_id:
+                self._children.setdefault((sighting.trace_id, sighting.parent_span_id), []).append(call)
         while len(self._verdicts) > self._capacity or self._is_old(sighting.end_ns):
             key, _ = self._verdicts.popitem(last=False)
             self._forget_call(key)
@@ -233,15 +231,20 @@ class Matcher:
         response = (sighting.tenant, sighting.response_id, sighting.totals)
         if self._by_response.get(response) == key:
             del self._by_response[response]
-        _drop(self._by_process, (sighting.process, sighting.totals), key)
-        _drop(self._by_trace, sighting.trace_id, key)
+        _drop(self._by_process, (sighting.process, sighting.totals), call)
+        _drop(self._by_trace, sighting.trace_id, call)
+        _drop(self._children, (sighting.trace_id, sighting.parent_span_id), call)
 
 
-def _drop(index: dict[_K, list[str]], at: _K, key: str) -> None:
-    keys = index.get(at)
-    if keys is not None and key in keys:
-        keys.remove(key)
-        if not keys:
+def _end_of(call: _Call) -> int:
+    return call.sighting.end_ns
+
+
+def _drop(index: dict[_K, list[_Call]], at: _K, call: _Call) -> None:
+    calls = index.get(at)
+    if calls is not None and call in calls:
+        calls.remove(call)
+        if not calls:
             del index[at]
 
 

@@ -1,0 +1,276 @@
+"""One admitted call: its span, what is written on it, and its one end.
+
+A provider module reads requests and answers (:class:`Request`, :class:`Reader`); what is done with that is here, once
+for all providers. Whatever goes wrong in here is otel-cost's own problem: nothing is raised into the app.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+
+from otel_cost import semconv, shield
+from otel_cost.model import PlannedCall
+from otel_cost.runtime import Hold, Runtime
+from otel_cost_instrumentation._abandoned import Reaper
+from otel_cost_instrumentation._read import Attributes, estimated_tokens
+from otel_cost_instrumentation._stream import complete, is_stream, watched
+
+Arguments = Mapping[str, object]
+_SECOND_NS: Final = 1e9
+
+
+class Reader(Protocol):
+    """Reads one streamed answer, chunk by chunk. Keeps counts, names and ids; never content."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the provider's own, final usage has arrived."""
+        ...
+
+    @property
+    def seen_bytes(self) -> int:
+        """UTF-8 bytes of generated text seen so far."""
+        ...
+
+    def read(self, chunk: object, /) -> bool:
+        """Take one chunk in. False when the app did not ask for it, so that it is kept from the app."""
+        ...
+
+    def attributes(self) -> Attributes:
+        """What is known so far."""
+        ...
+
+
+class Request(NamedTuple):
+    """What a provider module read from one call's arguments, before it is sent.
+
+    Attributes:
+        answer: From a complete answer (SDK object or decoded JSON) to attributes; pure.
+        reader: Makes the reader of a streamed answer.
+        arguments: Keyword arguments to call the SDK with: the app's own, perhaps with a request for usage added.
+        parameters: Conventional attributes of request parameters.
+        input_bytes: UTF-8 bytes of text sent.
+        max_output_tokens: The request's own limit for one choice; None where it has none.
+    """
+
+    operation: str
+    provider: str
+    model: str
+    address: str
+    port: int
+    answer: Callable[[object], Attributes]
+    reader: Callable[[], Reader]
+    arguments: Arguments
+    parameters: Attributes
+    input_bytes: int = 0
+    max_output_tokens: int | None = None
+    choices: int = 1
+
+    def planned(self) -> PlannedCall:
+        return PlannedCall(
+            provider=self.provider,
+            model=self.model,
+            operation=self.operation,
+            input_bytes=self.input_bytes,
+            max_output_tokens=self.max_output_tokens,
+            choices=self.choices,
+        )
+
+    def attributes(self) -> Attributes:
+        """What is known when the span starts."""
+        known: Attributes = {
+            semconv.OPERATION_NAME: self.operation,
+            semconv.REQUEST_MODEL: self.model,
+            semconv.SERVER_ADDRESS: self.address,
+            semconv.SERVER_PORT: self.port,
+            **self.parameters,
+        }
+        if self.provider:
+            known[semconv.PROVIDER_NAME] = self.provider
+        return known
+
+
+ReadRequest = Callable[[object, tuple[object, ...], Arguments], Request | None]
+"""From the instance, positional and keyword arguments of a call; None for a call that is none of ours. Must be pure."""
+
+
+class Call:
+    """One admitted call. Opens one span, finishes once, from any thread; no method but ``__init__`` raises."""
+
+    __slots__ = (
+        "_chunks", "_claimed", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns", "_reader", "_reaper",
+        "_request", "_runtime", "_span", "_tracer_of",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tracer_of: Callable[[Runtime], Tracer],
+        reaper: Reaper,
+        request: Request,
+        hold: Hold | None,
+    ) -> None:
+        self._runtime = runtime
+        self._tracer_of = tracer_of
+        self._reaper = reaper
+        self._request = request
+        self._hold = hold
+        self._span: Span | None = None
+        self._claimed = False
+        self._failure = ""
+        self._reader: Reader | None = None
+        self._opened_ns = 0
+        self._chunks = 0
+        self._first_chunk_s = 0.0
+        self._once = threading.Lock()
+
+    # --- before the answer --------------------------------------------------------------------------------------------
+
+    def open(self) -> Span | None:
+        """Claim somebody else's span for this call, or start one."""
+        return shield.run("instrumentation: open", None, self._open)
+
+    def _open(self) -> Span:
+        request = self._request
+        self._opened_ns = time.perf_counter_ns()
+        theirs = self._runtime.claimable(request.operation, request.model)
+        if theirs is None:
+            self._span = self._tracer_of(self._runtime).start_span(
+                f"{request.operation} {request.model}".rstrip(), kind=SpanKind.CLIENT, attributes=request.attributes()
+            )
+            return self._span
+        self._claimed = True
+        self._span = theirs
+        known: Mapping[str, object] = getattr(theirs, "attributes", None) or {}
+        theirs.set_attributes({name: value for name, value in request.attributes().items() if name not in known})
+        return theirs
+
+    # --- the answer ---------------------------------------------------------------------------------------------------
+
+    def returned(self, result: object) -> object:
+        """What the app gets for ``result``: the same object, or a stand-in that watches how it is read."""
+        return shield.run("instrumentation: answer", result, self._returned, result)
+
+    def _returned(self, result: object) -> object:
+        stand_in = None
+        try:
+            stand_in = watched(result, self)
+            if stand_in is None:
+                self.read_whole(complete(result))
+                return result
+            if is_stream(result):
+                self._reader = self._request.reader()
+                self.closing()
+            self._reaper.watch(self)
+            return stand_in
+        finally:
+            if stand_in is None:
+                self.finished()
+
+    def answered_inside(self, result: object) -> None:
+        """The SDK made ``result`` and will end a span of its own next."""
+        if self._claimed:
+            self.read_whole(complete(result))
+
+    def read_whole(self, answer: object) -> None:
+        shield.run("instrumentation: extract", None, self._read_whole, answer)
+
+    def _read_whole(self, answer: object) -> None:
+        if answer is not None and self._span is not None and self._span.is_recording():
+            self._write(self._request.answer(answer))
+
+    def saw(self, chunk: object) -> bool:
+        return shield.run("instrumentation: chunk", True, self._saw, chunk)
+
+    def _saw(self, chunk: object) -> bool:
+        if self._reader is None:
+            self._reader = self._request.reader()
+        if not self._first_chunk_s:
+            self._first_chunk_s = (time.perf_counter_ns() - self._opened_ns) / _SECOND_NS
+        wanted = self._reader.read(chunk)
+        self._chunks += 1
+        # Its owner may end a claimed span at any moment without our hearing of it first (a finaliser, in any order), so
+        # it is kept up to date; at powers of two that costs next to nothing.
+        if self._claimed and (self._reader.final or self._chunks & (self._chunks - 1) == 0):
+            self._describe()
+        return wanted
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def closing(self) -> None:
+        """Bring a claimed span up to date: its owner ends it while the SDK closes the answer."""
+        if self._claimed:
+            shield.run("instrumentation: describe", None, self._describe)
+
+    def failed(self, error: BaseException) -> None:
+        """The SDK raised ``error``, which goes on to the app."""
+        self._failure = type(error).__qualname__
+        self.finished()
+
+    def finished(self) -> None:
+        if self._once.acquire(blocking=False):
+            shield.run("instrumentation: end", None, self._finish)
+
+    abandoned = finished
+
+    def lost(self) -> None:
+        self.closing()
+        self._reaper.abandon(self)
+
+    def _finish(self) -> None:
+        self._reaper.forget(self)
+        try:
+            self._describe()
+            if self._span is not None and not self._claimed:
+                self._span.end()
+        finally:
+            if self._hold is not None:
+                self._hold.release()
+
+    # --- attributes ---------------------------------------------------------------------------------------------------
+
+    def _describe(self) -> None:
+        """Write what a streamed answer has shown so far, estimated where the provider did not say."""
+        found: Attributes = {}
+        if self._reader is not None:
+            found = self._reader.attributes()
+            if self._first_chunk_s:
+                found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
+            # A stream that failed before its first chunk is a call that failed, not one that generated nothing.
+            if self._reader.final:
+                if self._claimed:
+                    found[semconv.USAGE_ESTIMATED] = False  # takes back what was written before the end
+            elif self._first_chunk_s or not self._failure:
+                found.update(self._estimate(found, self._reader.seen_bytes))
+        if self._failure:
+            found[semconv.ERROR_TYPE] = self._failure
+        self._write(found)
+
+    def _estimate(self, known: Attributes, seen_bytes: int) -> Attributes:
+        """A stream that never told its usage: the whole input, and the output that was seen."""
+        said, output = known.get(semconv.USAGE_OUTPUT_TOKENS), estimated_tokens(seen_bytes)
+        return {
+            semconv.USAGE_INPUT_TOKENS: known.get(
+                semconv.USAGE_INPUT_TOKENS, estimated_tokens(self._request.input_bytes)
+            ),
+            semconv.USAGE_OUTPUT_TOKENS: max(said, output) if isinstance(said, int) else output,
+            semconv.USAGE_ESTIMATED: True,
+        }
+
+    def _write(self, attributes: Attributes) -> None:
+        span = self._span
+        if span is None or not attributes or not span.is_recording():
+            return
+        if semconv.ERROR_TYPE not in attributes:
+            span.set_attributes(attributes)
+        elif self._claimed:
+            # Whether a call failed is for the owner of its span to say.
+            span.set_attributes({name: value for name, value in attributes.items() if name != semconv.ERROR_TYPE})
+        else:
+            span.set_attributes(attributes)
+            span.set_status(Status(StatusCode.ERROR))

@@ -1,0 +1,259 @@
+"""Stand-ins for what an SDK returns before the answer is complete: streams, and responses whose body is unread.
+
+They are transparent (``isinstance``, attributes, laziness, exceptions are the SDK's own), watch what the app reads, and
+report to one :class:`Watcher` how it ended. Each event of the watcher may come more than once; it finishes once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import wrapt
+
+if TYPE_CHECKING:
+    _Proxy = wrapt.ObjectProxy[Any]
+else:
+    _Proxy = wrapt.ObjectProxy  # subscripting it at run time needs a newer wrapt than we ask for
+
+
+class Watcher(Protocol):
+    """Learns how the app reads one answer. No method raises."""
+
+    def saw(self, chunk: object) -> bool:
+        """One chunk came in. False when it exists only because otel-cost asked for it."""
+        ...
+
+    def read_whole(self, answer: object) -> None:
+        """The app read the whole answer at once; ``answer`` is its decoded JSON."""
+
+    def closing(self) -> None:
+        """The app is about to close the answer, or lost it: an SDK that traces itself ends its own span next."""
+
+    def finished(self) -> None:
+        """Nothing more will be read."""
+
+    def failed(self, error: BaseException) -> None:
+        """Reading raised ``error``."""
+
+    def lost(self) -> None:
+        """The answer was garbage-collected. Must be safe in a finaliser."""
+
+
+def is_stream(result: object) -> bool:
+    return hasattr(type(result), "__next__") or hasattr(type(result), "__anext__")
+
+
+def complete(result: object) -> object | None:
+    """The whole answer (SDK object or decoded JSON), or None when the app has yet to read it."""
+    if is_stream(result):
+        return None
+    return _body_of(result) if _is_raw(result) else result
+
+
+def watched(result: object, watcher: Watcher) -> object | None:
+    """A stand-in for ``result``, or None when it is complete already."""
+    kind = type(result)
+    if hasattr(kind, "__next__"):
+        return SyncStream(result, watcher)
+    if hasattr(kind, "__anext__"):
+        return AsyncStream(result, watcher)
+    if _is_raw(result) and not cast("Any", result).http_response.is_closed:
+        return RawResponse(result, watcher)
+    return None
+
+
+def _is_raw(result: object) -> bool:
+    """Whether ``result`` is an SDK's wrapper around an HTTP response, as ``with_raw_response`` gives it."""
+    return hasattr(result, "http_response") and hasattr(result, "parse")
+
+
+def _body_of(raw: object) -> object | None:
+    """The decoded JSON body of a raw response that the app or the SDK has read; None for any other."""
+    try:
+        return cast("object", json.loads(cast("Any", raw).http_response.content))
+    except (RuntimeError, ValueError):
+        # httpx raises a RuntimeError for content that nobody read; a ValueError is no JSON.
+        return None
+
+
+class _Watched(_Proxy):
+    """What all stand-ins share: the watcher, and telling it when the app lets go."""
+
+    def __init__(self, wrapped: object, watcher: Watcher) -> None:
+        super().__init__(wrapped)
+        self._self_watcher = watcher
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self._self_watcher.lost()
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def _self_end(self, end: Callable[..., object], *args: object) -> object:
+        self._self_watcher.closing()
+        try:
+            return end(*args)
+        finally:
+            self._self_watcher.finished()
+
+    async def _self_end_later(self, end: Callable[..., Awaitable[object]], *args: object) -> object:
+        self._self_watcher.closing()
+        try:
+            return await end(*args)
+        finally:
+            self._self_watcher.finished()
+
+
+class SyncStream(_Watched):
+    """An iterator of chunks."""
+
+    def __iter__(self) -> Iterator[object]:
+        while True:
+            try:
+                chunk = self.__next__()
+            except StopIteration:
+                return
+            yield chunk
+
+    def __next__(self) -> object:
+        watcher: Watcher = self._self_watcher
+        while True:
+            try:
+                chunk = self.__wrapped__.__next__()
+            except StopIteration:
+                watcher.finished()
+                raise
+            except BaseException as error:
+                watcher.failed(error)
+                raise
+            if watcher.saw(chunk):
+                return cast("object", chunk)
+
+    @property
+    def response(self) -> object:
+        return ClosingResponse(self.__wrapped__.response, self)
+
+    def close(self) -> object:
+        return self._self_end(self.__wrapped__.close)
+
+    def __enter__(self) -> object:
+        self.__wrapped__.__enter__()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return cast("bool | None", self._self_end(self.__wrapped__.__exit__, exc_type, exc_value, traceback))
+
+
+class AsyncStream(_Watched):
+    """An asynchronous iterator of chunks."""
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        while True:
+            try:
+                chunk = await self.__anext__()
+            except StopAsyncIteration:
+                return
+            yield chunk
+
+    async def __anext__(self) -> object:
+        watcher: Watcher = self._self_watcher
+        while True:
+            try:
+                chunk = await self.__wrapped__.__anext__()
+            except StopAsyncIteration:
+                watcher.finished()
+                raise
+            except BaseException as error:
+                watcher.failed(error)
+                raise
+            if watcher.saw(chunk):
+                return cast("object", chunk)
+
+    @property
+    def response(self) -> object:
+        return ClosingResponse(self.__wrapped__.response, self)
+
+    async def close(self) -> object:
+        return await self._self_end_later(self.__wrapped__.close)
+
+    @property
+    def aclose(self) -> object:
+        # Not every SDK's stream has it: looking it up has to fail where it would have.
+        return functools.partial(self._self_end_later, self.__wrapped__.aclose)
+
+    async def __aenter__(self) -> object:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return cast(
+            "bool | None", await self._self_end_later(self.__wrapped__.__aexit__, exc_type, exc_value, traceback)
+        )
+
+
+class ClosingResponse(_Proxy):
+    """The HTTP response under a stream: stream helpers of the SDKs close that and not the stream."""
+
+    def __init__(self, wrapped: object, stream: _Watched) -> None:
+        super().__init__(wrapped)
+        self._self_stream = stream
+
+    def close(self) -> object:
+        return self._self_stream._self_end(self.__wrapped__.close)  # pyright: ignore[reportPrivateUsage]
+
+    async def aclose(self) -> object:
+        end_later = self._self_stream._self_end_later  # pyright: ignore[reportPrivateUsage]
+        return await end_later(self.__wrapped__.aclose)
+
+
+class RawResponse(_Watched):
+    """A raw response whose body is still to be read, as a stream or whole, by whatever method the app likes."""
+
+    def __init__(self, wrapped: object, watcher: Watcher) -> None:
+        super().__init__(wrapped, watcher)
+        self._self_streams: dict[int, object] = {}
+
+    def parse(self, **options: object) -> object:
+        parsed = self.__wrapped__.parse(**options)
+        return self._self_parsed_later(parsed) if inspect.isawaitable(parsed) else self._self_parsed(parsed)
+
+    @property
+    def close(self) -> object:
+        # Some kinds have no such method: looking it up has to fail where it would have.
+        return functools.partial(self._self_close, self.__wrapped__.close)
+
+    def __del__(self) -> None:
+        # Once the app has the stream, the stream knows how it ends.
+        if not self._self_streams:
+            super().__del__()
+
+    async def _self_parsed_later(self, parsed: Awaitable[object]) -> object:
+        return self._self_parsed(await parsed)
+
+    def _self_parsed(self, parsed: object) -> object:
+        known = self._self_streams.get(id(parsed))
+        if known is not None:
+            return known
+        stream = watched(parsed, self._self_watcher)
+        if stream is None:
+            return parsed
+        self._self_streams[id(parsed)] = stream
+        return stream
+
+    def _self_close(self, close: Callable[[], object]) -> object:
+        if not self._self_streams and (body := _body_of(self.__wrapped__)) is not None:
+            self._self_watcher.read_whole(body)
+        if inspect.iscoroutinefunction(close):
+            return self._self_end_later(close)
+        return self._self_end(close)

@@ -1,0 +1,178 @@
+"""The ``anthropic`` SDK: messages, also through its clients for Bedrock, Vertex and Foundry.
+
+Anthropic's ``input_tokens`` leaves out what was read from and written to the cache; the convention's includes it. From
+1.17 on the SDK traces itself, in ``request``, which ``post`` calls: its span starts after our guard, is current inside
+``_request`` and ends before that returns. There it is claimed and written to; without it (switched off, or an older
+SDK) a span of ours is opened at the same place.
+
+Sources: the types and the tracing of ``anthropic`` 2.12; Anthropic's documentation of compaction for the rule that all
+``usage.iterations`` are billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from otel_cost import semconv
+from otel_cost_instrumentation._base import Inside, Method, Provider
+from otel_cost_instrumentation._call import Arguments, Request
+from otel_cost_instrumentation._read import (
+    Attributes,
+    count,
+    field,
+    items,
+    parameters,
+    parts,
+    present,
+    text,
+    text_bytes,
+)
+from otel_cost_instrumentation._stainless import provider_of, read_post
+
+HOSTS: Final[Mapping[str, str]] = {
+    "api.anthropic.com": "anthropic",
+    ".amazonaws.com": "aws.bedrock",
+    ".googleapis.com": "gcp.vertex_ai",
+    ".services.ai.azure.com": "anthropic",
+}
+_RESPONSE_SERVICE_TIER: Final = "anthropic.response.service_tier"
+_INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_PATHS: Final[Mapping[str, object]] = {"v1/messages": None}
+_PARAMETERS: Final[Mapping[str, tuple[str, type]]] = {
+    semconv.REQUEST_MAX_TOKENS: ("max_tokens", int),
+    semconv.REQUEST_TEMPERATURE: ("temperature", float),
+    semconv.REQUEST_TOP_P: ("top_p", float),
+}
+
+
+def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
+    post = read_post(client, args, kwargs, _PATHS)
+    if post is None:
+        return None
+    body = post.body
+    found = parameters(body, _PARAMETERS)
+    if post.stream:
+        found[semconv.REQUEST_STREAM] = True
+    return Request(
+        operation=semconv.OP_CHAT,
+        provider=provider_of(post.address, HOSTS, "anthropic"),
+        model=text(body, "model"),
+        address=post.address,
+        port=post.port,
+        answer=message,
+        reader=MessageReader,
+        arguments=kwargs,
+        parameters=found,
+        input_bytes=text_bytes(body.get("messages"), body.get("system"), body.get("tools")),
+        max_output_tokens=count(body, "max_tokens"),
+    )
+
+
+def message(answer: object) -> Attributes:
+    reason = text(answer, "stop_reason")
+    found = present(
+        {
+            semconv.RESPONSE_ID: text(answer, "id"),
+            semconv.RESPONSE_MODEL: text(answer, "model"),
+            semconv.RESPONSE_FINISH_REASONS: (reason,) if reason else None,
+        }
+    )
+    usage = field(answer, "usage")
+    return found if usage is None else found | message_usage({name: field(usage, name) for name in _USAGE})
+
+
+_USAGE: Final = (
+    *_INPUTS,
+    "output_tokens",
+    "output_tokens_details",
+    "cache_creation",
+    "server_tool_use",
+    "service_tier",
+    "iterations",
+)
+"""The fields of a usage that are read."""
+
+
+def message_usage(usage: Mapping[str, object]) -> Attributes:
+    """Usage of a message, by field. Where it lists its iterations and they come to more, they are what is billed:
+    compaction is left out of the totals. Iterations of another model are priced like the answer's, as one span has
+    one model."""
+    listed = items(usage, "iterations")
+    billed: list[object] = [usage]
+    if listed and _total(listed, *_INPUTS, "output_tokens") >= _total(billed, *_INPUTS, "output_tokens"):
+        billed = listed
+    found: Attributes = {}
+    if count(usage, "input_tokens") is not None:
+        found[semconv.USAGE_INPUT_TOKENS] = _total(billed, *_INPUTS)
+    if count(usage, "output_tokens") is not None:
+        found[semconv.USAGE_OUTPUT_TOKENS] = _total(billed, "output_tokens")
+    split = [field(entry, "cache_creation") for entry in billed]
+    return (
+        found
+        | present({_RESPONSE_SERVICE_TIER: text(usage, "service_tier")})
+        | parts(
+            {
+                semconv.USAGE_CACHE_READ: _total(billed, "cache_read_input_tokens"),
+                semconv.USAGE_CACHE_WRITE: _total(billed, "cache_creation_input_tokens"),
+                semconv.ANTHROPIC_CACHE_5M: _total(split, "ephemeral_5m_input_tokens"),
+                semconv.ANTHROPIC_CACHE_1H: _total(split, "ephemeral_1h_input_tokens"),
+                semconv.USAGE_REASONING: count(usage, "output_tokens_details", "thinking_tokens"),
+                semconv.UNIT_PREFIX + "web_searches": count(usage, "server_tool_use", "web_search_requests"),
+            }
+        )
+    )
+
+
+def _total(entries: list[object], *names: str) -> int:
+    return sum(count(entry, name) or 0 for entry in entries for name in names)
+
+
+class MessageReader:
+    """Events of a streamed message. ``message_start`` tells the input and a placeholder for the output;
+    ``message_delta`` tells the totals, leaving out what did not change."""
+
+    def __init__(self) -> None:
+        self._known: Attributes = {}
+        self._usage: dict[str, object] = {}
+        self.seen_bytes = 0
+        self.final = False
+
+    def read(self, event: object) -> bool:
+        kind = text(event, "type")
+        if kind == "content_block_delta":
+            delta = field(event, "delta")
+            self.seen_bytes += text_bytes(*(text(delta, name) for name in ("text", "partial_json", "thinking")))
+        elif kind == "message_start":
+            self._known = message({"id": field(event, "message", "id"), "model": field(event, "message", "model")})
+            self._take(field(event, "message", "usage"))
+        elif kind == "message_delta":
+            reason = text(event, "delta", "stop_reason")
+            if reason:
+                self._known[semconv.RESPONSE_FINISH_REASONS] = (reason,)
+            self.final = self._take(field(event, "usage")) or self.final
+        return True
+
+    def _take(self, usage: object) -> bool:
+        told = {name: value for name in _USAGE if (value := field(usage, name)) is not None}
+        self._usage.update(told)
+        return bool(told)
+
+    def attributes(self) -> Attributes:
+        return self._known | message_usage(self._usage)
+
+
+_OWN_SPAN: Final = Inside(send="_request", answer="_process_response")
+PROVIDER: Final = Provider(
+    name="anthropic",
+    methods=(
+        Method(module="anthropic._base_client", name="SyncAPIClient.post", read=_read, inside=_OWN_SPAN),
+        Method(
+            module="anthropic._base_client",
+            name="AsyncAPIClient.post",
+            read=_read,
+            asynchronous=True,
+            inside=_OWN_SPAN,
+        ),
+    ),
+)

@@ -1,0 +1,326 @@
+"""The ``openai`` SDK: chat completions, responses and embeddings, also against other hosts that speak its formats.
+
+Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include their parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, cast
+
+from opentelemetry.util.types import AttributeValue
+
+from otel_cost import semconv
+from otel_cost_instrumentation._base import Method, Provider
+from otel_cost_instrumentation._call import Arguments, Reader, Request
+from otel_cost_instrumentation._read import (
+    Attributes,
+    count,
+    field,
+    items,
+    parameters,
+    parts,
+    present,
+    text,
+    text_bytes,
+    usage_of,
+)
+from otel_cost_instrumentation._stainless import Post, provider_of, read_post
+
+_AZURE: Final = "azure.ai.openai"
+HOSTS: Final[Mapping[str, str]] = {
+    "api.openai.com": "openai",
+    ".api.openai.com": "openai",
+    ".openai.azure.com": _AZURE,
+    ".cognitiveservices.azure.com": _AZURE,
+    ".services.ai.azure.com": "azure.ai.inference",
+    ".amazonaws.com": "aws.bedrock",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "api.mistral.ai": "mistral_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.groq.com": "groq",
+    "api.deepseek.com": "deepseek",
+    "api.x.ai": "x_ai",
+    "openrouter.ai": "openrouter",
+    "api.together.xyz": "together",
+}
+"""Host, or domain from the dot on, to the provider's conventional name."""
+_USAGE_ON_REQUEST: Final = frozenset({"openai", _AZURE, "groq", "deepseek", "x_ai"})
+"""Providers whose reference documents ``stream_options.include_usage``. The others either send usage unasked
+(OpenRouter, Together) or may refuse an option that they do not know."""
+_AZURE_KNOWS_SINCE: Final = "2024-09-01"
+"""First Azure API version with ``stream_options``; earlier ones answer 400 ("Unknown parameter"), as do requests with
+``data_sources`` in any version."""
+
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """``inputs``: fields of the body that are sent as tokens. ``asks``: a stream tells its usage only when asked."""
+
+    operation: str
+    answer: Callable[[object], Attributes]
+    reader: Callable[[], Reader]
+    inputs: tuple[str, ...]
+    output_limits: tuple[str, ...] = ()
+    asks: bool = False
+
+
+def _parameters(post: Post, limit: int | None, choices: int) -> Attributes:
+    found = parameters(
+        post.body, {semconv.REQUEST_TEMPERATURE: ("temperature", float), semconv.REQUEST_TOP_P: ("top_p", float)}
+    )
+    tier = text(post.body, "service_tier")
+    if limit is not None:
+        found[semconv.REQUEST_MAX_TOKENS] = limit
+    if choices != 1:
+        found[semconv.REQUEST_CHOICE_COUNT] = choices
+    if post.stream:
+        found[semconv.REQUEST_STREAM] = True
+    if tier and tier != "auto":
+        found[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
+    return found
+
+
+def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
+    post = read_post(client, args, kwargs, ENDPOINTS)
+    if post is None:
+        return None
+    endpoint = ENDPOINTS[post.path]
+    limits = (count(post.body, name) for name in endpoint.output_limits)
+    limit = next((found for found in limits if found is not None), None)
+    choices = count(post.body, "n") or 1
+    provider = provider_of(post.address, HOSTS, "openai")
+    asks = (
+        endpoint.operation == semconv.OP_CHAT
+        and endpoint.reader is ChatReader
+        and _asks(client, post, provider, kwargs)
+    )
+    return Request(
+        operation=endpoint.operation,
+        provider=provider,
+        model=text(post.body, "model"),
+        address=post.address,
+        port=post.port,
+        answer=endpoint.answer,
+        reader=partial(ChatReader, conceal=True) if asks else endpoint.reader,
+        arguments=_with_usage(kwargs, post.body) if asks else kwargs,
+        parameters=_parameters(post, limit, choices),
+        input_bytes=text_bytes(*(post.body.get(name) for name in endpoint.inputs)),
+        max_output_tokens=limit,
+        choices=choices,
+    )
+
+
+def _asks(client: object, post: Post, provider: str, kwargs: Arguments) -> bool:
+    """Whether to ask for the usage of a stream: the app did not, the host knows how, and the app reads it through the
+    SDK, so that the extra chunk can be kept from it."""
+    if not post.stream or post.raw or provider not in _USAGE_ON_REQUEST:
+        return False
+    extra = field(kwargs.get("options"), "extra_json")
+    for body in (post.body, extra):
+        if field(body, "stream_options", "include_usage") is True or field(body, "data_sources") is not None:
+            return False
+    if field(extra, "stream_options") is not None:
+        return False
+    version = text(field(client, "default_query"), "api-version")
+    return provider != _AZURE or not version or version[:10] >= _AZURE_KNOWS_SINCE
+
+
+def _with_usage(kwargs: Arguments, body: Mapping[str, object]) -> Arguments:
+    theirs = body.get("stream_options")
+    options = {**theirs, "include_usage": True} if isinstance(theirs, Mapping) else {"include_usage": True}
+    return {**kwargs, "body": {**body, "stream_options": options}}
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+def token_usage(usage: object) -> Attributes:
+    """Usage of a chat completion or an embedding."""
+    found = present(
+        {
+            semconv.USAGE_INPUT_TOKENS: count(usage, "prompt_tokens"),
+            semconv.USAGE_OUTPUT_TOKENS: count(usage, "completion_tokens"),
+        }
+    )
+    into, out = field(usage, "prompt_tokens_details"), field(usage, "completion_tokens_details")
+    return found | parts(
+        {
+            semconv.USAGE_CACHE_READ: count(into, "cached_tokens"),
+            semconv.USAGE_CACHE_WRITE: count(into, "cache_write_tokens"),
+            semconv.USAGE_AUDIO_INPUT: count(into, "audio_tokens"),
+            semconv.USAGE_AUDIO_OUTPUT: count(out, "audio_tokens"),
+            semconv.USAGE_REASONING: count(out, "reasoning_tokens"),
+        }
+    )
+
+
+def response_usage(usage: object) -> Attributes:
+    """Usage of a response of the Responses API."""
+    found = present(
+        {
+            semconv.USAGE_INPUT_TOKENS: count(usage, "input_tokens"),
+            semconv.USAGE_OUTPUT_TOKENS: count(usage, "output_tokens"),
+        }
+    )
+    return found | parts(
+        {
+            semconv.USAGE_CACHE_READ: count(usage, "input_tokens_details", "cached_tokens"),
+            semconv.USAGE_CACHE_WRITE: count(usage, "input_tokens_details", "cache_write_tokens"),
+            semconv.USAGE_REASONING: count(usage, "output_tokens_details", "reasoning_tokens"),
+        }
+    )
+
+
+def _head(answer: object) -> dict[str, AttributeValue | None]:
+    return {
+        semconv.RESPONSE_ID: text(answer, "id"),
+        semconv.RESPONSE_MODEL: text(answer, "model"),
+        semconv.OPENAI_RESPONSE_SERVICE_TIER: text(answer, "service_tier"),
+    }
+
+
+def chat(completion: object) -> Attributes:
+    reasons = tuple(text(choice, "finish_reason") or "error" for choice in items(completion, "choices"))
+    return present({**_head(completion), semconv.RESPONSE_FINISH_REASONS: reasons or None}) | usage_of(
+        completion, token_usage
+    )
+
+
+def response(answer: object) -> Attributes:
+    reason = text(answer, "incomplete_details", "reason") or text(answer, "status")
+    failure = text(answer, "error", "code") if text(answer, "status") == "failed" else ""
+    searches = sum(
+        text(item, "type") == "web_search_call" and text(item, "action", "type") in ("", "search")
+        for item in items(answer, "output")
+    )
+    found = present(
+        {
+            **_head(answer),
+            semconv.RESPONSE_FINISH_REASONS: (reason,) if reason else None,
+            semconv.ERROR_TYPE: failure,
+        }
+    )
+    return found | usage_of(answer, response_usage) | parts({semconv.UNIT_PREFIX + "web_searches": searches})
+
+
+def embeddings(answer: object) -> Attributes:
+    return present(_head(answer)) | usage_of(answer, token_usage)
+
+
+class ChatReader:
+    """Chunks of a chat completion. ``conceal``: the chunk that only carries usage was asked for by otel-cost."""
+
+    def __init__(self, conceal: bool = False) -> None:
+        self._conceal = conceal
+        self._usage: object = None
+        self._head: dict[str, AttributeValue | None] = {}
+        self._reasons: dict[int, str] = {}
+        self.seen_bytes = 0
+
+    @property
+    def final(self) -> bool:
+        return self._usage is not None
+
+    def read(self, chunk: object) -> bool:
+        choices = items(chunk, "choices")
+        for choice in choices:
+            self._read_choice(choice)
+        if not self._head.get(semconv.RESPONSE_ID) or text(chunk, "service_tier"):
+            self._head = _head(chunk)
+        usage = field(chunk, "usage")
+        if usage is not None:
+            self._usage = usage
+            return not self._conceal or bool(choices)
+        if self._conceal:
+            _hide_usage(chunk)
+        return True
+
+    def _read_choice(self, choice: object) -> None:
+        delta = field(choice, "delta")
+        self.seen_bytes += text_bytes(
+            field(delta, "content"),
+            field(delta, "refusal"),
+            field(delta, "reasoning_content"),
+            [field(call, "function", "arguments") for call in items(delta, "tool_calls")],
+        )
+        reason = text(choice, "finish_reason")
+        if reason:
+            self._reasons[count(choice, "index") or 0] = reason
+
+    def attributes(self) -> Attributes:
+        reasons = tuple(self._reasons[index] for index in sorted(self._reasons))
+        found = present({**self._head, semconv.RESPONSE_FINISH_REASONS: reasons or None})
+        return found if self._usage is None else found | token_usage(self._usage)
+
+
+def _hide_usage(chunk: object) -> None:
+    """Asked for usage, the API writes ``usage: null`` on every other chunk: without us the field would be unset."""
+    fields = getattr(chunk, "model_fields_set", None)
+    if isinstance(fields, set):
+        cast("set[str]", fields).discard("usage")
+
+
+_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+class ResponseReader:
+    """Events of a streamed response."""
+
+    def __init__(self) -> None:
+        self._known: Attributes = {}
+        self.seen_bytes = 0
+        self.final = False
+
+    def read(self, event: object) -> bool:
+        kind = text(event, "type")
+        if kind.endswith(".delta"):
+            self.seen_bytes += text_bytes(text(event, "delta"))
+        elif kind in _ENDS or kind == "response.created":
+            answer = field(event, "response")
+            self._known = response(answer)
+            self.final = kind in _ENDS and field(answer, "usage") is not None
+        elif kind == "error":
+            self._known[semconv.ERROR_TYPE] = text(event, "code") or kind
+        return True
+
+    def attributes(self) -> Attributes:
+        return dict(self._known)
+
+
+ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
+    "chat/completions": _Endpoint(
+        operation=semconv.OP_CHAT,
+        answer=chat,
+        reader=ChatReader,
+        inputs=("messages", "tools", "functions", "response_format"),
+        output_limits=("max_completion_tokens", "max_tokens"),
+        asks=True,
+    ),
+    "responses": _Endpoint(
+        operation=semconv.OP_CHAT,
+        answer=response,
+        reader=ResponseReader,
+        inputs=("input", "instructions", "tools", "text"),
+        output_limits=("max_output_tokens",),
+    ),
+    "embeddings": _Endpoint(
+        operation=semconv.OP_EMBEDDINGS,
+        answer=embeddings,
+        reader=ResponseReader,
+        inputs=("input",),
+    ),
+}
+
+PROVIDER: Final = Provider(
+    name="openai",
+    methods=(
+        Method(module="openai._base_client", name="SyncAPIClient.post", read=_read),
+        Method(module="openai._base_client", name="AsyncAPIClient.post", read=_read, asynchronous=True),
+    ),
+)

@@ -1,0 +1,38 @@
+"""``otel-cost config``: what the settings are, and whether they are right."""
+
+from __future__ import annotations
+
+import click
+
+from otel_cost.config import Config, load_config
+from otel_cost.pricing import Catalog
+
+
+@click.group(name="config")
+def command() -> None:
+    """Settings: a file, OTEL_COST_* environment variables over it, arguments over both."""
+
+
+@command.command()
+@click.argument("file", required=False)
+def check(file: str | None) -> None:
+    """Read FILE (or the file that OTEL_COST_CONFIG names) with the environment, and all price overlays.
+
+    Says what is in effect and exits with 0; or names file, line or variable, the key and the allowed values of what
+    is wrong, and exits with 2.
+    """
+    config = load_config(file)
+    catalog = Catalog.load(config.prices.files, config.prices.overlay)
+    click.echo(f"{file or 'settings'}: ok")
+    for line in _in_effect(config, catalog.version):
+        click.echo(f"  {line}")
+
+
+def _in_effect(config: Config, prices: str) -> list[str]:
+    lines = [f"prices: {prices}", f"metric labels: {', '.join(config.labels.metrics)}"]
+    for budget in config.budgets:
+        per = f" per {', '.join(budget.per)}" if budget.per else ""
+        lines.append(f"budget {budget.name}: {budget.amount_usd} USD a {budget.period}{per}, {budget.action}")
+    if not config.enabled:
+        lines.append("enabled: false, so nothing is installed into apps")
+    return lines

@@ -1,0 +1,111 @@
+"""``otel-cost serve``: the OTLP server over its ledger, in the foreground."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import signal
+import socket
+from types import FrameType
+
+import click
+import uvicorn
+
+from otel_cost.cli import Refusal
+from otel_cost.config import Config, load_config
+from otel_cost.ledger.sql import open_ledger
+from otel_cost.pricing import Catalog, Pricer
+from otel_cost.server.app import create_app
+
+GRACE_S = 10
+"""How long a stop waits for requests that are being answered."""
+
+
+@click.command(name="serve")
+@click.option("--config", "config_file", metavar="FILE", help="Config file; OTEL_COST_CONFIG if absent.")
+@click.option("--host", help="Address to listen on: loopback only.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes any free one.  [default: 4319]")
+@click.option("--db", metavar="URL", help="The ledger's database.  [default: sqlite:///otel-cost.db]")
+def command(config_file: str | None, host: str | None, port: int | None, db: str | None) -> None:
+    """Take OTLP over HTTP, price what comes without a price, and keep the book.
+
+    \b
+    POST /v1/traces, /v1/logs        OTLP: protobuf or JSON, gzip
+    GET  /api/v1/costs/summary       ?days=7&group_by=team,model&environment=production
+    GET  /metrics, /healthz          for Prometheus and for probes; API documentation at /docs
+
+    Runs until it gets SIGINT or SIGTERM; then answers what it is working on, and stops.
+    """
+    given = {"host": host, "port": port, "database": db}
+    config = load_config(
+        config_file, arguments={"server": {name: value for name, value in given.items() if value is not None}}
+    )
+    _require_loopback(config.server.host)
+    with _listen(config.server.host, config.server.port) as listener:
+        _serve(config, listener)
+
+
+def _require_loopback(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise Refusal(
+            f"will not listen on {host}: without access keys, everybody who reaches the port could read and write the "
+            "book. Allowed: 127.0.0.1, ::1, localhost. To share it, put a proxy that authenticates in front"
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # Bound here rather than by uvicorn: a port in use is the caller's to know, with a reason and exit code 2.
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Refusal(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port") from error
+    return listener
+
+
+def _serve(config: Config, listener: socket.socket) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    catalog = Catalog.load(config.prices.files, config.prices.overlay)
+    with open_ledger(config.server.database) as ledger:
+        app = create_app(config, ledger=ledger, pricer=Pricer(lambda: catalog))
+        settings = uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, lifespan="on",
+            timeout_graceful_shutdown=GRACE_S,
+        )  # fmt: skip
+        # uvicorn raises the signal that stopped it once more at its end: with the default handlers that would kill
+        # this process before the ledger is closed.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _ignore)
+        _Announced(settings, _url(listener), ledger.url).run(sockets=[listener])
+    click.echo("stopped")
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class _Announced(uvicorn.Server):
+    """Prints where it listens once it does."""
+
+    def __init__(self, settings: uvicorn.Config, url: str, database: str) -> None:
+        super().__init__(settings)
+        self._url = url
+        self._database = database
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        click.echo(f"otel-cost listens on {self._url}, ledger {self._database}")
+        click.echo(f"  apps:    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={self._url}/v1/traces")
+        click.echo(f"           OTEL_EXPORTER_OTLP_LOGS_ENDPOINT={self._url}/v1/logs")
+        click.echo(f"  report:  otel-cost report --db {self._database}")

@@ -1,0 +1,20 @@
+"""The book: what was charged, taken back and corrected, in rows that are never edited.
+
+``otel_cost.ledger.base`` is the narrow interface; ``otel_cost.ledger.sql`` keeps it in SQLite or PostgreSQL. Importing
+this package imports no database library.
+"""
+
+from __future__ import annotations
+
+from otel_cost.ledger.base import (
+    Entry,
+    EntryKind,
+    Ledger,
+    Summary,
+    SummaryQuery,
+    SummaryRow,
+    Unpriced,
+    Written,
+)
+
+__all__ = ["Entry", "EntryKind", "Ledger", "Summary", "SummaryQuery", "SummaryRow", "Unpriced", "Written"]

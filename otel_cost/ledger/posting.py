@@ -1,0 +1,197 @@
+"""What a batch does to the book, worked out on plain values: a store loads, asks here, and saves.
+
+When a record arrives again
+---------------------------
+* the same verdict: nothing.
+* booked as wrapper or duplicate: that stands. A re-sent batch may meet a matcher that has forgotten its twin.
+* booked with a price, arrives without one: the price stands; so does a price against an estimate.
+* booked with a price, arrives with another one from another catalog for the same usage: the price stands. Yesterday's
+  spend does not change because today's price did; re-pricing is a command of its own.
+* now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
+* else (a price at last, corrected counts, another reason): corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from otel_cost.ledger.base import RECORD_FIELDS, Entry, EntryKind, Written
+from otel_cost.model import Charge, CostRecord, Reason, Status, Void
+
+SETTLED_ELSEWHERE: Final = (Status.WRAPPER, Status.DUPLICATE)
+_WRAPPER_REASONS: Final = (Reason.HAS_COUNTED_CHILD, Reason.INTERNAL_AGENT)
+_NO_USAGE: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The last verdict posted on one record."""
+
+    key: str
+    sequence: int
+    occurred_ns: int
+    charge: Charge
+    counts: Mapping[str, int]
+    dimensions: Mapping[str, str]
+    counted_as: str = ""
+
+    @property
+    def stands(self) -> bool:
+        return self.charge.status not in SETTLED_ELSEWHERE
+
+    def entry(self, kind: EntryKind, operations: int, sequence: int) -> Entry:
+        return Entry(
+            record_key=self.key,
+            sequence=sequence,
+            kind=kind,
+            operations=operations,
+            charge=self.charge,
+            occurred_ns=self.occurred_ns,
+            counted_as=self.counted_as,
+            usage=self.counts if self.stands else _NO_USAGE,
+            dimensions=self.dimensions,
+        )
+
+
+def standing_of(record: CostRecord) -> Standing:
+    """The standing that ``record`` has once it is booked."""
+    return Standing(
+        key=record.key,
+        sequence=0,
+        occurred_ns=record.start_ns,
+        charge=record.charge,
+        counts=record.usage.counts if record.usage else _NO_USAGE,
+        dimensions=dimensions_of(record),
+        counted_as=record.counted_as,
+    )
+
+
+def dimensions_of(record: CostRecord) -> Mapping[str, str]:
+    """Fields and labels by name; where a label has a field's name, the field is meant."""
+    fields = (record.provider, record.model, record.operation, record.kind, record.layer, record.scope)
+    return MappingProxyType({**record.labels, **dict(zip(RECORD_FIELDS, map(str, fields), strict=True))})
+
+
+class Posting:
+    """One batch against what the book says of its keys. Not thread-safe; lives within one transaction."""
+
+    def __init__(self, standings: Mapping[str, Standing]) -> None:
+        self._standings = dict(standings)
+        self._new: dict[str, CostRecord] = {}
+        self._changed: set[str] = set()
+        self._entries: list[Entry] = []
+        self._unchanged = self._corrected = self._voided = 0
+
+    @property
+    def new_records(self) -> list[CostRecord]:
+        """Records to insert, in key order (all stores lock rows in one order)."""
+        return [self._new[key] for key in sorted(self._new)]
+
+    @property
+    def changed(self) -> list[Standing]:
+        """Standings to save over the ones that were loaded, and over those of new records; in key order."""
+        return [self._standings[key] for key in sorted(self._changed)]
+
+    @property
+    def written(self) -> Written:
+        return Written(
+            booked=len(self._new),
+            unchanged=self._unchanged,
+            corrected=self._corrected,
+            voided=self._voided,
+            entries=tuple(self._entries),
+        )
+
+    def take_all(self, records: Iterable[CostRecord], voids: Iterable[Void]) -> None:
+        for record in records:
+            self._take(record)
+        for void in voids:
+            self._void(void)
+
+    def _take(self, record: CostRecord) -> None:
+        standing = self._standings.get(record.key)
+        if standing is None:
+            self._new[record.key] = record
+            self._standings[record.key] = posted = standing_of(record)
+            self._entries.append(posted.entry(EntryKind.CHARGE, 1, 0))
+            return
+        kind = self._change(standing, record)
+        if kind is None:
+            self._unchanged += 1
+            return
+        arriving = standing_of(record)
+        counts = arriving.counts or standing.counts
+        self._post(kind, standing, replace(standing, charge=record.charge, counts=counts, counted_as=record.counted_as))
+
+    def _void(self, void: Void) -> None:
+        standing = self._standings.get(void.key)
+        if standing is None or not standing.stands or not self._may_replace(standing.key, void.counted_as):
+            self._unchanged += 1
+            return
+        status = Status.WRAPPER if void.reason in _WRAPPER_REASONS else Status.DUPLICATE
+        verdict = Charge(status=status, reason=void.reason)
+        self._post(EntryKind.VOID, standing, replace(standing, charge=verdict, counted_as=void.counted_as))
+
+    def _post(self, kind: EntryKind, before: Standing, after: Standing) -> None:
+        """Take ``before`` back and post ``after``."""
+        after = replace(after, sequence=before.sequence + 2)
+        self._entries.append(before.entry(kind, -1, before.sequence + 1))
+        self._entries.append(after.entry(kind, 1, after.sequence))
+        self._standings[after.key] = after
+        self._changed.add(after.key)
+        if kind is EntryKind.VOID:
+            self._voided += 1
+        else:
+            self._corrected += 1
+
+    def _change(self, standing: Standing, record: CostRecord) -> EntryKind | None:
+        """What a record that is in the book already does to it."""
+        booked, arriving = standing.charge, record.charge
+        if not standing.stands or _same_verdict(booked, arriving):
+            return None
+        if arriving.status in SETTLED_ELSEWHERE:
+            return EntryKind.VOID if self._may_replace(record.key, record.counted_as) else None
+        if booked.status.counted:
+            return EntryKind.CORRECTION if _corrects_price(standing, record) else None
+        return None if arriving.reason is Reason.PRICES_LOADING else EntryKind.CORRECTION
+
+    def _may_replace(self, key: str, counted_as: str) -> bool:
+        """Whether the money of ``key`` is safe with ``counted_as``: else voiding it would lose the call."""
+        if not counted_as:
+            return True
+        carrier = self._standings.get(counted_as)
+        return carrier is not None and carrier.stands and counted_as != key
+
+
+def _same_verdict(booked: Charge, arriving: Charge) -> bool:
+    # Detail, source and catalog are how a verdict was reached and worded; the list amount may be missing on one path.
+    return (
+        booked.status is arriving.status
+        and booked.reason is arriving.reason
+        and booked.amount_nano == arriving.amount_nano
+    )
+
+
+def _corrects_price(standing: Standing, record: CostRecord) -> bool:
+    booked, arriving = standing.charge, record.charge
+    if not arriving.status.counted or (booked.status is Status.PRICED and arriving.status is Status.ESTIMATED):
+        return False
+    if booked.status is not arriving.status:
+        return True
+    counts = dict(record.usage.counts) if record.usage else {}
+    return counts != dict(standing.counts) or arriving.catalog == booked.catalog
+
+
+def keys_of(records: Iterable[CostRecord], voids: Iterable[Void]) -> set[str]:
+    """Every key whose standing a batch needs to know."""
+    keys: set[str] = set()
+    for record in records:
+        keys.add(record.key)
+        keys.add(record.counted_as)
+    for void in voids:
+        keys.add(void.key)
+        keys.add(void.counted_as)
+    return keys - {""}

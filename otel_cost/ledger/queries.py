@@ -1,0 +1,130 @@
+"""Questions to the book, as SQL: every answer is a sum over entries, joined with the records they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Label, RowMapping, Select, case, func, select
+
+from otel_cost.ledger.base import (
+    LABEL_COLUMNS,
+    RECORD_FIELDS,
+    VERDICT_FIELDS,
+    Summary,
+    SummaryQuery,
+    SummaryRow,
+    Unpriced,
+)
+from otel_cost.ledger.schema import PART_COLUMNS, entries, records
+from otel_cost.model import Status
+
+_SUMS: Final = ("amount_nano", "list_nano", *PART_COLUMNS, "input_tokens", "output_tokens")
+
+
+def summary(connection: Connection, query: SummaryQuery) -> Summary:
+    groups = [dimension(name).label(f"group_{index}") for index, name in enumerate(query.group_by)]
+    found = connection.execute(_sums(query, groups)).mappings().all()
+    rows = [_row(row, len(groups)) for row in found if _happened(row)]
+    rows.sort(key=lambda row: (-row.amount_nano, -row.calls, row.group))
+    return Summary(query=query, total=_total(rows), rows=tuple(rows))
+
+
+def unpriced(connection: Connection, query: SummaryQuery) -> tuple[Unpriced, ...]:
+    by = (records.c.provider, records.c.model, entries.c.reason)
+    calls = func.sum(entries.c.operations).label("operations")
+    statement = (
+        _within(
+            select(
+                *by,
+                calls,
+                func.max(entries.c.detail).label("detail"),
+                _sum("input_tokens"),
+                _sum("output_tokens"),
+            ),
+            query,
+        )
+        .where(entries.c.status == str(Status.UNPRICED))
+        .group_by(*by)
+        .having(calls > 0)
+        .order_by(calls.desc(), *by)
+    )
+    return tuple(
+        Unpriced(
+            provider=row["provider"],
+            model=row["model"],
+            reason=row["reason"],
+            detail=row["detail"],
+            operations=int(row["operations"]),
+            input_tokens=int(row["input_tokens"]),
+            output_tokens=int(row["output_tokens"]),
+        )
+        for row in connection.execute(statement).mappings()
+    )
+
+
+def dimension(name: str) -> ColumnElement[str]:
+    """The column or the label called ``name``; "" where a record has no such label."""
+    if name in VERDICT_FIELDS:
+        return entries.c[name]
+    if name in RECORD_FIELDS or name in LABEL_COLUMNS:
+        return records.c[name]
+    return func.coalesce(records.c.labels[name].as_string(), "")
+
+
+def _sum(column: str) -> ColumnElement[int]:
+    return func.coalesce(func.sum(entries.c[column]), 0).label(column)
+
+
+def _sums(query: SummaryQuery, groups: Sequence[Label[str]]) -> Select[*tuple[Any, ...]]:
+    by_status = [
+        func.sum(case((entries.c.status == str(status), entries.c.operations), else_=0)).label(f"status_{status}")
+        for status in Status
+    ]
+    statement = _within(select(*groups, *map(_sum, _SUMS), *by_status), query)
+    # By the label's name: repeating a label's extraction would be another expression to some databases.
+    return statement.group_by(*(group.name for group in groups)) if groups else statement
+
+
+def _within(statement: Select[*tuple[Any, ...]], query: SummaryQuery) -> Select[*tuple[Any, ...]]:
+    statement = (
+        statement.select_from(entries.join(records))
+        .where(entries.c.occurred_ns >= query.from_ns)
+        .where(entries.c.occurred_ns < query.to_ns)
+    )
+    if query.as_of_ns is not None:
+        statement = statement.where(entries.c.booked_ns <= query.as_of_ns)
+    for name, value in query.filters.items():
+        statement = statement.where(dimension(name) == value)
+    return statement
+
+
+def _happened(row: RowMapping) -> bool:
+    """A group whose every verdict was taken back (a corrected status, say) sums to nothing: it is not a group."""
+    return any(row[f"status_{status}"] for status in Status)
+
+
+def _row(row: RowMapping, groups: int) -> SummaryRow:
+    return SummaryRow(
+        group=tuple(str(row[f"group_{index}"]) for index in range(groups)),
+        amount_nano=int(row["amount_nano"]),
+        list_nano=int(row["list_nano"]),
+        parts=tuple(int(row[column]) for column in PART_COLUMNS),
+        operations={status: int(row[f"status_{status}"]) for status in Status if row[f"status_{status}"]},
+        input_tokens=int(row["input_tokens"]),
+        output_tokens=int(row["output_tokens"]),
+    )
+
+
+def _total(rows: Sequence[SummaryRow]) -> SummaryRow:
+    return SummaryRow(
+        group=(),
+        amount_nano=sum(row.amount_nano for row in rows),
+        list_nano=sum(row.list_nano for row in rows),
+        parts=tuple(sum(row.parts[index] for row in rows) for index in range(len(PART_COLUMNS))),
+        operations={
+            status: count for status in Status if (count := sum(row.operations.get(status, 0) for row in rows))
+        },
+        input_tokens=sum(row.input_tokens for row in rows),
+        output_tokens=sum(row.output_tokens for row in rows),
+    )

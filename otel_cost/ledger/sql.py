@@ -1,0 +1,239 @@
+"""The book in a SQL database: SQLite (a file, or memory) by default, PostgreSQL by URL.
+
+On SQLite every write begins as IMMEDIATE, so two processes never decide on the same state; the file is in WAL mode
+(readers do not wait) with a full sync at each commit (what was acknowledged survives a power cut). Elsewhere two
+writers may both take a record for new: the unique constraint fails one of them, which then looks again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from sqlalchemy import Connection, Engine, Select, create_engine, event, insert, select, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+
+from otel_cost.errors import ConfigError, LedgerError
+from otel_cost.ledger import queries, rows
+from otel_cost.ledger.base import Summary, SummaryQuery, Unpriced, Written
+from otel_cost.ledger.posting import Posting, Standing, keys_of
+from otel_cost.ledger.schema import entries, metadata, records
+from otel_cost.model import CostRecord, Void
+
+BUSY_TIMEOUT_S: Final = 15.0
+"""How long a SQLite write waits for another process's write."""
+_KEYS_A_QUERY: Final = 500
+_CONFLICT_RETRIES: Final = 5
+_FOR_WRITING: Final = "ledger_for_writing"
+
+
+def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
+    """The ledger at a database URL, for instance ``sqlite:///otel-cost.db``; its tables are made where missing.
+
+    With ``create=False`` a SQLite file that does not exist is an error instead of an empty book.
+
+    Raises:
+        ConfigError: the URL is not one, or its database's driver is not installed.
+        LedgerError: the database cannot be opened.
+    """
+    where = _parsed(url)
+    path = _sqlite_path(where)
+    if path is not None and not create and not path.exists():
+        raise LedgerError(f"there is no ledger at {path}")
+    try:
+        engine = _engine(where)
+    except NoSuchModuleError as error:
+        raise ConfigError(f"{_shown(where)}: this kind of database is not known; use sqlite or postgresql") from error
+    except ModuleNotFoundError as error:
+        extra = "postgres" if where.get_backend_name() == "postgresql" else "server"
+        raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[{extra}]'") from error
+    ledger = SqlLedger(engine)
+    ledger.prepare()
+    return ledger
+
+
+class SqlLedger:
+    """See :class:`otel_cost.ledger.base.Ledger`. Open one with :func:`open_ledger`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._closed = False
+        self._in_memory = isinstance(engine.pool, StaticPool)
+        # One write at a time per process: waiting here is fair and cheap, waiting in SQLite is polling. A database in
+        # memory has one connection only, so there its readers wait too.
+        self._lock = threading.RLock()
+
+    @property
+    def url(self) -> str:
+        """The database's URL, without its password."""
+        return _shown(self._engine.url)
+
+    def prepare(self) -> None:
+        """Make the tables that are missing."""
+        with self._lock, self._border("opened"), self._writing() as connection:
+            metadata.create_all(connection)
+
+    def write(self, records: Sequence[CostRecord], voids: Sequence[Void] = (), *, booked_at_ns: int) -> Written:
+        if not records and not voids:
+            return Written()
+        with self._lock, self._border("written"):
+            for _ in range(_CONFLICT_RETRIES):
+                try:
+                    return self._write(records, voids, booked_at_ns)
+                except IntegrityError:
+                    continue  # another process booked some of it meanwhile: look again
+            return self._write(records, voids, booked_at_ns)
+
+    def summary(self, query: SummaryQuery) -> Summary:
+        with self._reading() as connection:
+            return queries.summary(connection, query)
+
+    def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
+        with self._reading() as connection:
+            return queries.unpriced(connection, query)
+
+    def check(self) -> None:
+        with self._reading() as connection:
+            connection.execute(select(records.c.record_key).limit(1)).first()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _write(self, batch: Sequence[CostRecord], voids: Sequence[Void], booked_ns: int) -> Written:
+        with self._writing() as connection:
+            posting = Posting(_standings(connection, keys_of(batch, voids)))
+            posting.take_all(batch, voids)
+            _save(connection, posting, booked_ns)
+        return posting.written
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        engine = self._engine.execution_options(**{_FOR_WRITING: True})
+        with engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        if self._in_memory:
+            with self._lock, self._border("read"), self._engine.connect() as connection:
+                yield connection
+        else:
+            with self._border("read"), self._engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def _border(self, done: str) -> Iterator[None]:
+        if self._closed:
+            raise LedgerError("the ledger is closed")
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
+            # The text of SQLAlchemy's own error carries the statement and its values: users, sessions.
+            reason = getattr(error, "orig", None) or error
+            raise LedgerError(f"the ledger at {self.url} cannot be {done}: {reason}") from error
+
+
+def _standings(connection: Connection, keys: set[str]) -> dict[str, Standing]:
+    """What the book says of ``keys``, locked until the transaction ends where rows can be."""
+    ordered = sorted(map(rows.text, keys))
+    found: dict[str, Standing] = {}
+    for start in range(0, len(ordered), _KEYS_A_QUERY):
+        for row in connection.execute(_last_entries(ordered[start : start + _KEYS_A_QUERY])).mappings():
+            standing = rows.standing_from(row)
+            found[standing.key] = standing
+    return found
+
+
+def _last_entries(keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
+    last = [column.label(f"entry_{column.name}") for column in entries.c]
+    joined = records.join(
+        entries, (entries.c.record_key == records.c.record_key) & (entries.c.sequence == records.c.sequence)
+    )
+    return (
+        select(*records.c, *last)
+        .select_from(joined)
+        .where(records.c.record_key.in_(keys))
+        .order_by(records.c.record_key)
+        .with_for_update(of=records)
+    )
+
+
+def _save(connection: Connection, posting: Posting, booked_ns: int) -> None:
+    if new := posting.new_records:
+        connection.execute(insert(records), [rows.record_row(record, booked_ns) for record in new])
+    for standing in posting.changed:
+        connection.execute(
+            update(records)
+            .where(records.c.record_key == standing.key)
+            .values(
+                sequence=standing.sequence,
+                status=str(standing.charge.status),
+                counted_as=rows.text(standing.counted_as),
+                usage=dict(standing.counts) or None,
+            )
+        )
+    if added := posting.written.entries:
+        connection.execute(insert(entries), [rows.entry_row(entry, booked_ns) for entry in added])
+
+
+def _parsed(url: str) -> URL:
+    try:
+        where = make_url(url)
+    except ArgumentError as error:
+        raise ConfigError(
+            f"{url!r:.200} is not a database URL; write sqlite:///otel-cost.db or postgresql://user@host/name"
+        ) from error
+    if where.drivername == "postgresql":
+        return where.set(drivername="postgresql+psycopg")
+    return where
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _sqlite_path(url: URL) -> Path | None:
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if _sqlite_path(url) is None:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _sqlite_connected)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # The driver would begin transactions by itself, late and never as IMMEDIATE: _sqlite_begin does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get(_FOR_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,87 @@
+"""The server's composition: settings to a FastAPI app. No app at module level: make one with ``create_app``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from otel_cost.config import Config
+from otel_cost.errors import ConfigError, LedgerError
+from otel_cost.ledger.base import Ledger
+from otel_cost.ledger.sql import open_ledger
+from otel_cost.matching import Matcher
+from otel_cost.pipeline import Pipeline
+from otel_cost.pricing import Catalog, Pricer
+from otel_cost.server import problems
+from otel_cost.server.book import Book
+from otel_cost.server.ingest import Ingest
+from otel_cost.server.metrics import BookMetrics
+from otel_cost.server.routes import costs, export, health
+
+
+def create_app(
+    config: Config,
+    *,
+    ledger: Ledger | None = None,
+    pricer: Pricer | None = None,
+    clock: Callable[[], int] = time.time_ns,
+) -> FastAPI:
+    """An app that takes OTLP, keeps the book, and answers questions about it.
+
+    Args:
+        config: Settings; ``config.server.database`` is opened unless a ledger is given.
+        ledger: The book. A given one is not closed by the app.
+        pricer: The prices; the app waits for them when it starts.
+        clock: UTC nanoseconds: what is booked is booked at that time, and periods end then unless said otherwise.
+
+    Raises:
+        ConfigError: the database's URL is wrong.
+        LedgerError: the ledger cannot be opened.
+    """
+    own_ledger = ledger is None
+    ledger = open_ledger(config.server.database) if ledger is None else ledger
+    pricer = pricer or Pricer(lambda: Catalog.load(config.prices.files, config.prices.overlay))
+    metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
+    book = Book(ledger, metrics, clock)
+    pipeline = Pipeline(config=config, pricer=pricer, takers=(book,), matcher=Matcher(wire_wins=True), adopt=True)
+    ingest = Ingest(pipeline, book, config.server.max_body_bytes)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(_wait_for_prices, pricer)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(_close, book, ledger if own_ledger else None)
+
+    app = FastAPI(
+        title="otel-cost",
+        summary="What LLM calls cost: OTLP in, the book, and answers from it.",
+        lifespan=lifespan,
+    )
+    problems.install(app)
+    app.include_router(export.router(ingest, config.server.max_body_bytes))
+    app.include_router(costs.router(ledger, config, clock))
+    app.include_router(health.router(ledger, metrics))
+    return app
+
+
+def _wait_for_prices(pricer: Pricer) -> None:
+    # Spans that arrive before there are prices would be acknowledged but wait in memory only.
+    pricer.start_loading()
+    if pricer.catalog() is None:
+        raise ConfigError("the prices could not be loaded; the log says why")
+
+
+def _close(book: Book, ledger: Ledger | None) -> None:
+    try:
+        book.commit()
+    except LedgerError:
+        pass  # the senders were told, and repeat it
+    finally:
+        if ledger is not None:
+            ledger.close()

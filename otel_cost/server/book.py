@@ -1,0 +1,61 @@
+"""What the pipeline settles, into the ledger: one transaction a batch, and book metrics from the rows it added."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from otel_cost.errors import LedgerError
+from otel_cost.ledger.base import Ledger, Written, bookable
+from otel_cost.model import CostRecord, Void
+from otel_cost.server.metrics import BookMetrics
+
+MAX_PENDING: Final = 100_000
+
+
+class Book:
+    """A taker. Any thread may hand records to it; nothing is acknowledged before :meth:`commit` returned.
+
+    What could not be written stays and goes with the next commit, because a void is not said twice when the sender
+    repeats its batch. Records past ``MAX_PENDING`` are let go: their senders were told to repeat them.
+    """
+
+    def __init__(self, ledger: Ledger, metrics: BookMetrics, clock: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._metrics = metrics
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: dict[str, CostRecord] = {}
+        self._voids: dict[str, Void] = {}
+
+    def take(self, record: CostRecord) -> None:
+        if not bookable(record):
+            return  # whoever decoded it tells the sender
+        with self._lock:
+            if len(self._records) < MAX_PENDING:
+                self._records[record.key] = record
+
+    def void(self, void: Void) -> None:
+        with self._lock:
+            if len(self._voids) < MAX_PENDING:
+                self._voids[void.key] = void
+
+    def commit(self) -> Written:
+        """Write all that is pending in one transaction.
+
+        Raises:
+            LedgerError: nothing was written; all of it is still pending.
+        """
+        with self._lock:
+            records, voids = self._records, self._voids
+            self._records, self._voids = {}, {}
+        try:
+            written = self._ledger.write(tuple(records.values()), tuple(voids.values()), booked_at_ns=self._clock())
+        except LedgerError:
+            with self._lock:
+                self._records = {**records, **self._records}
+                self._voids = {**voids, **self._voids}
+            raise
+        self._metrics.book(written.entries)
+        return written

@@ -1,0 +1,88 @@
+"""OTLP bodies to booked records: decode, settle, write, answer. Blocking: call it from a worker thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+from otel_cost import shield, wire
+from otel_cost.errors import InvalidUsage
+from otel_cost.ledger.base import bookable
+from otel_cost.model import CostRecord
+from otel_cost.pipeline import EndedSpan, Pipeline
+from otel_cost.server import otlp
+from otel_cost.server.book import Book
+from otel_cost.server.otlp import Encoding, Rejected
+
+
+class _Outcome(Enum):
+    FAULT = "fault"
+
+
+_UNBOOKABLE: Final = "an operation's key, times or amounts are beyond what can be booked"
+
+
+class Ingest:
+    """One for an app. Bodies are decoded in parallel; settling and writing take turns, because what counts as a
+    duplicate depends on what came before.
+
+    Args:
+        pipeline: Settles; hands its records to ``book``.
+        book: Writes them.
+        max_bytes: Largest decompressed body.
+    """
+
+    def __init__(self, pipeline: Pipeline, book: Book, max_bytes: int) -> None:
+        self._pipeline = pipeline
+        self._book = book
+        self._max_bytes = max_bytes
+        self._turn = threading.Lock()
+
+    def traces(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
+        """Book the spans of an export request; the encoded response.
+
+        Raises:
+            Malformed, TooLarge: see ``otel_cost.server.otlp``.
+            LedgerError: nothing was booked; the sender may repeat it.
+        """
+        request = otlp.parse_traces(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
+        rejected = Rejected()
+        spans = list(otlp.spans_of(request, rejected))
+        with self._turn:
+            for span in spans:
+                self._settle(span, rejected)
+            self._book.commit()
+        return otlp.encode(otlp.traces_response(rejected), encoding)
+
+    def logs(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
+        """Book the charge events of an export request. Raises as :meth:`traces`."""
+        request = otlp.parse_logs(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
+        rejected = Rejected()
+        records = [record for charge in otlp.charges_of(request) if (record := _record(charge, rejected))]
+        with self._turn:
+            for record in records:
+                shield.run("server.take", None, self._pipeline.take, record)
+            self._book.commit()
+        return otlp.encode(otlp.logs_response(rejected), encoding)
+
+    def _settle(self, span: EndedSpan, rejected: Rejected) -> None:
+        # One span that breaks something must not cost the sender the rest of its batch.
+        record = shield.run("server.settle", _Outcome.FAULT, self._pipeline.process, span)
+        if isinstance(record, _Outcome):
+            rejected.add("otel-cost failed on a span; see its log")
+        elif record is not None and not bookable(record):
+            rejected.add(_UNBOOKABLE)
+
+
+def _record(attributes: Mapping[str, object], rejected: Rejected) -> CostRecord | None:
+    try:
+        record = wire.record_from_attributes(attributes)
+    except InvalidUsage as error:
+        rejected.add(str(error))
+        return None
+    if not bookable(record):
+        rejected.add(_UNBOOKABLE)
+        return None
+    return record

@@ -1,0 +1,153 @@
+"""The book in Prometheus: counters fed by the rows that the ledger added, so a batch sent twice adds nothing.
+
+Sums are kept as integers and become doubles only when they are scraped: adding doubles up would drift.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from otel_cost import semconv, shield
+from otel_cost.ledger.base import Entry
+from otel_cost.model import nano_to_usd
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+MAX_SERIES: Final = 2000
+"""Label tuples a counter may have; past it all labels of a new one become ``other``."""
+_FIXED_LABELS: Final = ("provider", "model", "operation", "kind", "service", "environment")
+
+_TOKEN_TYPES: Final = (
+    # As the app's own counter has them: cached parts are taken out of input, reasoning out of output.
+    ("input", "input_tokens", ("cache_read_tokens", "cache_write_tokens")),
+    ("cache_read", "cache_read_tokens", ()),
+    ("cache_write", "cache_write_tokens", ()),
+    ("output", "output_tokens", ("output_reasoning_tokens",)),
+    ("reasoning", "output_reasoning_tokens", ()),
+)
+
+_Labels = tuple[str, ...]
+
+
+class BookMetrics(Collector):
+    """Counters of one app, in a registry of their own. Thread-safe.
+
+    Args:
+        labels: Labels of few values that the counters carry beside the fixed ones.
+        max_values: Distinct values that one label may have.
+    """
+
+    def __init__(self, labels: Sequence[str], max_values: int) -> None:
+        self._names = (*_FIXED_LABELS, *(label for label in labels if label not in _FIXED_LABELS))
+        self._max_values = max_values
+        self._lock = threading.Lock()
+        self._seen: dict[str, set[str]] = {name: set() for name in self._names}
+        self._series: set[_Labels] = set()
+        self._overflow: Counter[str] = Counter()
+        self._spend: Counter[_Labels] = Counter()
+        self._voided: Counter[_Labels] = Counter()
+        self._tokens: Counter[_Labels] = Counter()
+        self._operations: Counter[_Labels] = Counter()
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def book(self, entries: Iterable[Entry]) -> None:
+        """Count rows that were added to the book. What a correction takes back and posts anew counts by its net."""
+        net: Counter[_Labels] = Counter()
+        tokens: Counter[_Labels] = Counter()
+        with self._lock:
+            for entry in entries:
+                labels = self._labels(entry.dimensions)
+                net[labels] += entry.amount_nano
+                for token_type, count in _disjoint(entry.usage):
+                    tokens[*labels, token_type] += entry.operations * count
+                if entry.operations > 0:
+                    verdict = (str(entry.charge.status), str(entry.charge.reason or ""), str(entry.kind))
+                    self._operations[*labels, *verdict] += 1
+            for labels, amount in net.items():
+                (self._spend if amount > 0 else self._voided)[labels] += abs(amount)
+            for labels, count in tokens.items():
+                self._tokens[labels] += max(0, count)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        with self._lock:
+            spend, voided = dict(self._spend), dict(self._voided)
+            tokens, operations = dict(self._tokens), dict(self._operations)
+            overflow = dict(self._overflow)
+        names = self._names
+        yield _usd(semconv.METRIC_BOOK_SPEND, "Booked spend in USD; subtract what was voided.", names, spend)
+        yield _usd(semconv.METRIC_BOOK_VOIDED, "Booked spend in USD that was taken back again.", names, voided)
+        yield _counts(semconv.METRIC_BOOK_TOKENS, "Tokens of booked operations.", (*names, "token_type"), tokens)
+        yield _counts(
+            semconv.METRIC_BOOK_OPERATIONS,
+            "Verdicts booked, by the kind of entry that brought them.",
+            (*names, "status", "reason", "entry"),
+            operations,
+        )
+        yield _counts(
+            semconv.METRIC_LABEL_OVERFLOW,
+            "Label values that became 'other'.",
+            ("label",),
+            {(label,): count for label, count in overflow.items()},
+        )
+        yield _counts(
+            semconv.METRIC_ERRORS,
+            "Faults of otel-cost itself.",
+            ("site",),
+            {(site,): count for site, count in shield.faults().items()},
+        )
+
+    def exposition(self) -> bytes:
+        """All counters in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def _labels(self, dimensions: Mapping[str, str]) -> _Labels:
+        labels = tuple(self._bounded(name, dimensions.get(name, "")) for name in self._names)
+        if labels in self._series or len(self._series) < MAX_SERIES:
+            self._series.add(labels)
+            return labels
+        self._overflow["*"] += 1
+        return (semconv.OVERFLOW_VALUE,) * len(self._names)
+
+    def _bounded(self, name: str, value: str) -> str:
+        seen = self._seen[name]
+        if value in seen or not value:
+            return value
+        if len(seen) < self._max_values:
+            seen.add(value)
+            return value
+        self._overflow[name] += 1
+        return semconv.OVERFLOW_VALUE
+
+
+def _disjoint(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    for token_type, unit, parts in _TOKEN_TYPES:
+        count = counts.get(unit, 0) - sum(counts.get(part, 0) for part in parts)
+        if count > 0:
+            yield token_type, count
+
+
+def _usd(metric: str, text: str, names: Sequence[str], nano: Mapping[_Labels, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(_prometheus_name(metric), text, labels=names)
+    for labels, amount in sorted(nano.items()):
+        if amount:
+            family.add_metric(labels, nano_to_usd(amount))
+    return family
+
+
+def _counts(metric: str, text: str, names: Sequence[str], counts: Mapping[_Labels, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(_prometheus_name(metric), text, labels=names)
+    for labels, count in sorted(counts.items()):
+        if count:
+            family.add_metric(labels, count)
+    return family
+
+
+def _prometheus_name(metric: str) -> str:
+    return metric.replace(".", "_")

@@ -1,0 +1,63 @@
+"""Errors of the REST API as RFC 9457 problem details, each naming the parameter that is wrong."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from otel_cost import semconv
+from otel_cost.errors import LedgerError
+from otel_cost.server.schemas import Problem
+
+RETRY_AFTER_S: Final = 5
+"""What a sender is asked to wait when the book cannot be written or read right now."""
+_log = logging.getLogger(semconv.LOGGER)
+
+
+class BadRequest(Exception):
+    """A parameter of the request is wrong."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+
+
+def problem(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> Response:
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, field=field)
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem."""
+    app.add_exception_handler(BadRequest, _bad_request)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(LedgerError, _ledger)
+
+
+async def _bad_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadRequest)
+    return problem(400, str(error), error.field)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return problem(400, str(first["msg"]), ".".join(str(part) for part in first["loc"][1:]))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
+async def _ledger(_request: Request, error: Exception) -> Response:
+    # The text names the database and the driver's words: for the log, not for whoever asks.
+    _log.error("%s", error)
+    return problem(503, "the ledger cannot be read right now", headers={"Retry-After": str(RETRY_AFTER_S)})

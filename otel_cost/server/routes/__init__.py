@@ -1,0 +1,1 @@
+"""One module a resource; each makes a router from what it needs."""

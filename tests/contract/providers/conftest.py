@@ -1,0 +1,71 @@
+"""One process with otel-cost installed, the stand-in provider, and clients of the real SDKs against it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import pytest
+
+import otel_cost_instrumentation
+from otel_cost import runtime
+from otel_cost.config import Config
+from otel_cost.demo.provider import StandInProvider
+from tests.contract.providers.cases import CASES, Case, Client
+from tests.support.world import World, make_world
+
+ClientMaker = Callable[..., Client]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``case`` is every case, ``streaming`` those that can stream."""
+    for name, cases in (("case", CASES), ("streaming", [case for case in CASES if case.streams])):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, cases, ids=lambda case: case.name)
+
+
+@pytest.fixture
+def server() -> Iterator[StandInProvider]:
+    with StandInProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config()
+
+
+@pytest.fixture
+def world(config: Config) -> Iterator[World]:
+    made = make_world(config)
+    otel_cost_instrumentation.activate()
+    yield made
+    otel_cost_instrumentation.deactivate()
+    runtime.uninstall()
+
+
+@pytest.fixture
+def client_of(server: StandInProvider, world: World) -> Iterator[Callable[[Case], Client]]:
+    """Makes a synchronous client of a case; closed afterwards."""
+    with ExitStack() as stack:
+
+        def make(case: Case, *, retries: int = 0) -> Any:
+            return stack.enter_context(case.client(server.base_url, retries, world.provider, False))
+
+        yield make
+
+
+@pytest.fixture
+async def async_client_of(server: StandInProvider, world: World) -> AsyncIterator[Callable[[Case], Client]]:
+    """Makes an asynchronous client of a case; closed afterwards."""
+    clients: list[Any] = []
+    async with AsyncExitStack() as stack:
+
+        def make(case: Case, *, retries: int = 0) -> Any:
+            client = case.client(server.base_url, retries, world.provider, True)
+            stack.push_async_callback(client.close)
+            clients.append(client)
+            return client
+
+        yield make

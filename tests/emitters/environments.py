@@ -1,0 +1,102 @@
+"""``python -m tests.emitters.environments``: one cached environment an emitter set, made with uv.
+
+The emitters cannot all live in one environment (they pin each other's dependencies away). An environment is keyed by
+its list of requirements; otel-cost itself is not in it but in a directory put before it, so that checkouts share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from tests.support import tools
+
+SDKS: Final = ("openai==3.54.0", "anthropic==2.12.0")
+
+
+@dataclass(frozen=True)
+class EmitterSet:
+    """Instrumentations that install together, with the SDKs that they observe."""
+
+    name: str
+    requirements: tuple[str, ...]
+
+    @property
+    def home(self) -> Path:
+        wanted = "\n".join((sys.version, *self.requirements, *_own_dependencies()))
+        return tools.cache_directory() / f"emitters-{self.name}-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
+
+    @property
+    def python(self) -> Path:
+        return self.home / "bin" / "python"
+
+    def require(self) -> Path:
+        """The environment's interpreter; without one the test is skipped, or fails in CI."""
+        if not self.python.exists():
+            tools.unavailable(f"no environment for {self.name}: run `make test-emitters` with a network")
+        return self.python
+
+
+SETS: Final = (
+    EmitterSet(
+        "official",
+        (
+            *SDKS,
+            "opentelemetry-instrumentation-genai-openai==1.3b0",
+            "opentelemetry-instrumentation-genai-anthropic==1.3b0",
+        ),
+    ),
+    EmitterSet(
+        "openllmetry",
+        (*SDKS, "opentelemetry-instrumentation-openai==0.62.4", "opentelemetry-instrumentation-anthropic==0.62.4"),
+    ),
+)
+
+
+def _own_dependencies() -> list[str]:
+    project = tomllib.loads((tools.CHECKOUT / "pyproject.toml").read_text())["project"]
+    return cast(list[str], project["dependencies"])
+
+
+def _create(emitters: EmitterSet) -> bool:
+    _say(f"{emitters.name}: making its environment (a minute, kept for the next time)")
+    home = emitters.home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="work-") as scratch:
+        venv = Path(scratch) / "venv"
+        requirements = [*emitters.requirements, *_own_dependencies()]
+        # Relocatable, because it moves into place only when it is complete.
+        uv = [sys.executable, "-m", "uv"]
+        for command in (
+            [*uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(venv)],
+            [*uv, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), *requirements],
+        ):
+            if subprocess.run(command, check=False).returncode:
+                _say(f"{emitters.name}: could not be made; its tests will be skipped (see above)")
+                return False
+        if not home.exists():  # somebody else may have been faster
+            os.replace(venv, home)
+    return True
+
+
+def _say(text: str) -> None:
+    print(f"» {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Make what is missing; 0 unless one could not be made in CI."""
+    made = [emitters.python.exists() or _create(emitters) for emitters in SETS]
+    for emitters in SETS:
+        _say(f"{emitters.name}: {emitters.home if emitters.python.exists() else 'missing'}")
+    return 0 if all(made) or not tools.in_ci() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Every file in ``examples/`` is loaded or run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import yaml
+
+from otel_cost.config import Config, load_config
+from otel_cost.demo.provider import StandInProvider
+from otel_cost.demo.script import script
+from otel_cost.pricing import Catalog
+from tests.support import processes, tools
+
+EXAMPLES = tools.CHECKOUT / "examples"
+INSTRUMENT = [sys.executable, "-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()"]
+
+
+def run(program: str, tmp_path: Path, provider: StandInProvider, extra: Mapping[str, str]) -> str:
+    told = processes.clean_environment(
+        {
+            "OPENAI_API_KEY": "a-key",
+            "OPENAI_BASE_URL": provider.base_url + "/v1",
+            "ANTHROPIC_API_KEY": "a-key",
+            "ANTHROPIC_BASE_URL": provider.base_url,
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+            **extra,
+        }
+    )
+    command = [*INSTRUMENT, sys.executable, str(EXAMPLES / program)]
+    with processes.running(command, name="example", directory=tmp_path, environment=told) as example:
+        code = example.process.wait(120)
+        output = example.output()
+    assert code == 0, output
+    return output
+
+
+def test_every_example_is_tested() -> None:
+    here = Path(__file__).read_text()
+    assert all(f'"{path.name}"' in here for path in EXAMPLES.iterdir() if path.suffix in (".py", ".yaml"))
+    assert all(f"`{path.name}`" in (EXAMPLES / "README.md").read_text() for path in EXAMPLES.glob("*.*[!d]"))
+
+
+def test_quickstart_prices_its_call(tmp_path: Path) -> None:
+    with StandInProvider() as provider:
+        output = run("quickstart.py", tmp_path, provider, {"OTEL_TRACES_EXPORTER": "console"})
+    assert '"gen_ai.usage.cost.amount": 0.00012' in output  # 100 in, 50 out of gpt-4.1-mini at 0.40 and 1.60 a million
+    assert '"otel_cost.team": "search"' in output
+
+
+def test_newsroom_runs_all_its_sessions(tmp_path: Path) -> None:
+    with StandInProvider(script) as provider:
+        output = run("newsroom.py", tmp_path, provider, {"OTEL_TRACES_EXPORTER": "none"})
+    for session in ("tomato-report", "tomato-brief", "endless-review", "blue-tomatoes", "apology"):
+        assert f"{session}: done" in output
+
+
+class TestSettings:
+    FILE = EXAMPLES / "otel-cost.yaml"
+
+    def test_it_loads_with_its_prices(self) -> None:
+        config = load_config(self.FILE, env={})
+        assert len(config.budgets) == 3
+        assert Catalog.load(config.prices.files, config.prices.overlay).version
+
+    def test_it_has_every_setting(self) -> None:
+        document = yaml.safe_load(self.FILE.read_text())
+        assert sorted(missing(Config, [document], "")) == []
+
+    def test_a_setting_that_is_left_out_is_noticed(self) -> None:
+        document = yaml.safe_load(self.FILE.read_text())
+        del document["server"]["port"]
+        for budget in document["budgets"]:
+            budget.pop("grace", None)
+        assert sorted(missing(Config, [document], "")) == ["budgets.grace", "server.port"]
+
+    @pytest.mark.parametrize("key", ["enabled", "charge_events", "labels.max_values", "server.port"])
+    def test_what_it_calls_a_default_is_one(self, key: str) -> None:
+        found: Any = load_config(self.FILE, env={})
+        default: Any = Config()
+        for name in key.split("."):
+            found, default = getattr(found, name), getattr(default, name)
+        assert found == default
+
+
+def missing(shape: type, documents: list[dict[str, Any]], path: str) -> Iterator[str]:
+    """Paths of the settings of ``shape`` that none of ``documents`` has."""
+    hints = get_type_hints(shape)
+    for setting in fields(shape):
+        where = f"{path}.{setting.name}".lstrip(".")
+        values = [document[setting.name] for document in documents if setting.name in document]
+        if not values:
+            yield where
+        for inner in (kind for kind in (hints[setting.name], *get_args(hints[setting.name])) if is_dataclass(kind)):
+            assert isinstance(inner, type)
+            yield from missing(inner, [item for value in values for item in _flat(value)], where)
+
+
+def _flat(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, list):
+        return value
+    nested = isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values())
+    return list(value.values()) if nested else [value]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from otel_cost.config import Config, ServerSettings
+from otel_cost.ledger import Ledger
+from otel_cost.ledger.sql import open_ledger
+from otel_cost.pricing import Catalog, Pricer
+from otel_cost.server.app import create_app
+from tests.integration.server.serving import NOW, Server, serving
+
+MAX_BODY = 200_000
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return Catalog.load()
+
+
+@pytest.fixture
+def pricer(catalog: Catalog) -> Pricer:
+    return Pricer(lambda: catalog)
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(server=ServerSettings(max_body_bytes=MAX_BODY))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with open_ledger(f"sqlite:///{tmp_path / 'book.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(config: Config, ledger: Ledger, pricer: Pricer) -> Iterator[Server]:
+    with serving(create_app(config, ledger=ledger, pricer=pricer, clock=lambda: NOW)) as running:
+        yield running

@@ -1,0 +1,99 @@
+"""The ledger fails: senders are told to come back, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from otel_cost.config import Config
+from otel_cost.errors import LedgerError
+from otel_cost.ledger import Ledger, Summary, SummaryQuery, Unpriced, Written
+from otel_cost.model import CostRecord, Void
+from otel_cost.pricing import Pricer
+from otel_cost.server.app import create_app
+from tests.integration.server.serving import NOW, Server, chat, serving, span, traces
+from tests.support.expected import Call
+
+PRICE = Call("chat", "gpt-4o", 1000, 100).nano_usd
+
+
+class Flaky:
+    """A ledger in front of another one, which can be made to fail."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.away = False
+
+    def write(self, records: Sequence[CostRecord], voids: Sequence[Void] = (), *, booked_at_ns: int) -> Written:
+        if self.away:
+            raise LedgerError("the disk is full")
+        return self._ledger.write(records, voids, booked_at_ns=booked_at_ns)
+
+    def summary(self, query: SummaryQuery) -> Summary:
+        return self._ledger.summary(query)
+
+    def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
+        return self._ledger.unpriced(query)
+
+    def check(self) -> None:
+        self._ledger.check()
+
+    def close(self) -> None:
+        self._ledger.close()
+
+    def __enter__(self) -> Flaky:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+@pytest.fixture
+def flaky(ledger: Ledger) -> Flaky:
+    return Flaky(ledger)
+
+
+@pytest.fixture
+def flaky_server(config: Config, flaky: Flaky, pricer: Pricer) -> Iterator[Server]:
+    with serving(create_app(config, ledger=flaky, pricer=pricer, clock=lambda: NOW)) as running:
+        yield running
+
+
+def test_senders_are_told_to_repeat_and_then_it_is_booked_once(flaky_server: Server, flaky: Flaky) -> None:
+    body = traces(*(span(chat()) for _ in range(5)))
+    flaky.away = True
+    for _ in range(3):
+        response = flaky_server.send(body)
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) > 0
+        assert b"disk" not in response.content
+    assert flaky_server.metric("otel_cost_book_spend_usd_total") == 0
+    flaky.away = False
+    assert flaky_server.send(body).status_code == 200
+    assert flaky_server.nano() == 5 * PRICE
+    assert flaky_server.metric("otel_cost_book_operations_total") == 5
+
+
+def test_a_void_that_could_not_be_written_is_not_forgotten(flaky_server: Server, flaky: Flaky) -> None:
+    inner, outer = span(chat()), span(chat(), length_ns=2 * 10**9)
+    outer.trace_id = inner.trace_id
+    flaky_server.send(traces(outer, scope="opentelemetry.instrumentation.langchain"))
+    flaky.away = True
+    assert flaky_server.send(traces(inner, scope="otel_cost_instrumentation.openai")).status_code == 503
+    flaky.away = False
+    # Another sender's batch comes first and takes along what is pending; the one that was refused follows.
+    flaky_server.send(traces(span(chat())))
+    assert flaky_server.nano() == 2 * PRICE
+    flaky_server.send(traces(inner, scope="otel_cost_instrumentation.openai"))
+    assert flaky_server.nano() == 2 * PRICE
+
+
+def test_what_is_pending_is_written_when_the_server_stops(
+    config: Config, flaky: Flaky, ledger: Ledger, pricer: Pricer
+) -> None:
+    with serving(create_app(config, ledger=flaky, pricer=pricer, clock=lambda: NOW)) as server:
+        flaky.away = True
+        assert server.send(traces(span(chat()))).status_code == 503
+        flaky.away = False
+    assert ledger.summary(SummaryQuery(0, NOW)).total.amount_nano == PRICE

@@ -1,0 +1,228 @@
+"""The command line, called in process."""
+
+from __future__ import annotations
+
+import builtins
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from otel_cost.cli import COMMANDS, main
+from otel_cost.ledger.sql import open_ledger
+from tests.contract.ledger.books import priced, record, unpriced
+
+HOUR = 3600 * 10**9
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=dict(environment))
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'some.db'}"
+    now = time.time_ns()
+    with open_ledger(url) as ledger:
+        calls = [
+            (1, priced(1_500_000_000), {"team": "search", "user": "ada"}),
+            (2, priced(250), {"team": "support", "user": "bob"}),
+            (3, unpriced(), {"team": "support", "user": "[red]\x1b[31mbob"}),
+        ]
+        recent = [replace(record(number, charge, **labels), start_ns=now - HOUR) for number, charge, labels in calls]
+        old = replace(record(4, priced(9_000_000_000)), start_ns=now - 48 * HOUR)
+        ledger.write([*recent, old], booked_at_ns=now)
+    return url
+
+
+def test_help_teaches_and_lists_every_command() -> None:
+    result = _run("--help")
+    assert result.exit_code == 0
+    for name, lazy in COMMANDS.items():
+        assert name in result.output
+        assert lazy.help.split(",")[0] in result.output
+    assert "opentelemetry-instrument python app.py" in result.output
+    for name in COMMANDS:
+        assert _run(name, "--help").exit_code == 0
+
+
+def test_help_imports_no_server_and_no_database() -> None:
+    code = (
+        "import sys; from otel_cost.cli import main; main(['--help'], standalone_mode=False);"
+        "heavy = {'fastapi', 'sqlalchemy', 'uvicorn', 'genai_prices', 'pydantic', 'rich'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("command", "package"), [("serve", "uvicorn"), ("serve", "fastapi"), ("report", "sqlalchemy")])
+def test_a_missing_package_is_named_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, command: str, package: str
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith(("otel_cost.cli.", "otel_cost.server", "otel_cost.ledger")):
+            monkeypatch.delitem(sys.modules, name)
+    real_import = builtins.__import__
+
+    def without(name: str, *rest: object, **named: object) -> object:
+        if name.split(".")[0] == package:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real_import(name, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    result = _run(command)
+    assert result.exit_code == 2
+    assert f"needs {package}, which is not installed: pip install 'otel-cost[server]'" in result.output
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+
+def test_report_shows_sums_and_lists_unpriced_calls_apart(book: str) -> None:
+    result = _run("report", "--db", book, "--since", "24h", "--by", "team,user")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    (search,) = (line for line in lines if "search" in line)
+    assert "1.50" in search
+    (total,) = (line for line in lines if "total" in line)
+    assert "1.50000025" in total
+    assert "Without a price" in result.output
+    assert "unknown_model" in result.output
+    assert "per_1m: {input: <USD>, output: <USD>}" in result.output
+    assert "[red]" in result.output, "labels are not markup"
+    assert "\x1b" not in result.output, "nor are they obeyed by the terminal"
+    assert "search" not in result.output[result.output.index("Without a price") :]
+
+
+def test_report_in_json_is_the_apis_answer(book: str) -> None:
+    body = json.loads(_run("report", "--db", book, "--since", "7d", "--by", "team", "--format", "json").output)
+    assert [(group["key"]["team"], group["cost"]["nano_usd"]) for group in body["groups"]] == [
+        ("search", 10_500_000_000),
+        ("support", 250),
+    ]
+    assert body["total"]["cost"]["usd"] == "10.500000250"
+    assert body["unpriced"][0]["calls"] == 1
+
+
+def test_report_in_csv_is_one_row_a_group(book: str) -> None:
+    result = CliRunner().invoke(main, ["report", "--db", book, "--since", "1d", "--by", "team", "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["team"], row["usd"], row["calls"], row["unpriced_calls"]) for row in rows] == [
+        ("search", "1.500000000", "1", "0"),
+        ("support", "0.000000250", "2", "1"),
+    ]
+    assert "1 calls have no price" in result.stderr
+
+
+def test_report_takes_periods_and_filters(book: str) -> None:
+    def usd(*arguments: str) -> str:
+        output = _run("report", "--db", book, "--format", "json", *arguments).output
+        return str(json.loads(output)["total"]["cost"]["usd"])
+
+    assert usd("--since", "3d", "--until", "24h") == "9.000000000"
+    assert usd("--since", "1970-01-01") == "10.500000250"
+    assert usd("--since", "1d", "--where", "team=support") == "0.000000250"
+    assert usd("--since", "1d", "--where", "team=support", "--where", "label.user=ada") == "0.000000000"
+    assert usd("--since", "1d", "--as-of", "1h") == "0.000000000"
+
+
+def test_report_on_an_empty_period_says_so(book: str) -> None:
+    assert "The book has no calls there." in _run("report", "--db", book, "--since", "1m").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--since", "yesterday"), "'yesterday' is not a date"),
+        (("--by", "colour"), "'colour' is not known"),
+        (("--where", "team"), "has no '='"),
+        (("--where", "colour=red"), "'colour' is not known"),
+        (("--since", "1h", "--until", "2h"), "ends before it starts"),
+        (("--format", "pdf"), "'pdf' is not one of"),
+    ],
+)
+def test_report_refuses_what_it_cannot_do(book: str, arguments: tuple[str, ...], says: str) -> None:
+    result = _run("report", "--db", book, *arguments)
+    assert result.exit_code == 2, result.output
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_report_without_a_book_makes_none(tmp_path: Path) -> None:
+    result = _run("report")
+    assert result.exit_code == 2
+    assert "no ledger at otel-cost.db" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_database_may_come_from_the_environment(book: str) -> None:
+    result = _run("report", "--format", "json", OTEL_COST_SERVER_DATABASE=book)
+    assert json.loads(result.output)["total"]["calls"] == 4
+
+
+# --- config and serve: what is refused --------------------------------------------------------------------------------
+
+
+def test_config_check_says_what_is_in_effect(tmp_path: Path) -> None:
+    file = tmp_path / "otel-cost.yaml"
+    file.write_text("budgets:\n  - {name: month, amount_usd: 500, per: [team], action: block}\n")
+    result = _run("config", "check", str(file))
+    assert result.exit_code == 0, result.output
+    assert "otel-cost.yaml: ok" in result.output
+    assert "budget month: 500 USD a month per team, block" in result.output
+    assert "prices: genai-prices" in result.output
+    assert _run("config", "check", OTEL_COST_CONFIG=str(file)).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("serve",), ("report",)])
+def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path, command: tuple[str, ...]) -> None:
+    file = tmp_path / "otel-cost.yaml"
+    file.write_text("labels:\n  metrics: [team]\nbudgetz: []\n")
+    result = _run(*command, OTEL_COST_CONFIG=str(file))
+    assert result.exit_code == 2
+    assert "otel-cost.yaml:3: budgetz: unknown key (did you mean 'budgets'?)" in result.output
+
+
+def test_a_wrong_overlay_is_found_by_config_check(tmp_path: Path) -> None:
+    result = _run("config", "check", OTEL_COST_PRICES=str(tmp_path / "absent.yaml"))
+    assert result.exit_code == 2
+    assert "absent.yaml" in result.output
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
+def test_serve_listens_on_loopback_only_whoever_asks(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    def listen(host: str, port: int) -> None:
+        raise AssertionError(f"tried to listen on {host}:{port}")
+
+    monkeypatch.setattr("otel_cost.cli.serve._listen", listen)
+    for result in (_run("serve", "--host", host), _run("serve", OTEL_COST_SERVER_HOST=host or "::0")):
+        assert result.exit_code == 2, result.output
+        assert "without access keys" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--port", "70000"), "is not in the range"),
+        (("--db", "nonsense", "--port", "0"), "is not a database URL"),
+        (("--db", "sqlite:////absent/directory/book.db", "--port", "0"), "cannot be opened"),
+        (("--config", "absent.yaml"), "absent.yaml"),
+    ],
+)
+def test_serve_refuses_with_the_reason(arguments: tuple[str, ...], says: str) -> None:
+    result = _run("serve", *arguments)
+    assert result.exit_code == 2, result.output
+    assert says in result.output

@@ -1,0 +1,249 @@
+"""What the openai module reads from requests and answers, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from otel_cost import semconv
+from otel_cost_instrumentation import openai
+from otel_cost_instrumentation._call import Request
+
+
+def request(
+    host: str = "api.openai.com",
+    path: str = "/chat/completions",
+    *,
+    version: str = "",
+    options: Mapping[str, object] | None = None,
+    stream: bool = True,
+    **body: object,
+) -> Request:
+    client = SimpleNamespace(
+        base_url=f"https://{host}/v1/",
+        default_query={"api-version": version} if version else {},
+    )
+    arguments = {"body": {"model": "gpt-4o", **body}, "options": options or {}, "stream": stream}
+    read = openai.PROVIDER.methods[0].read(client, (path,), arguments)
+    assert read is not None
+    return read
+
+
+def asked(read: Request) -> bool:
+    body: Any = read.arguments["body"]
+    return bool(body.get("stream_options", {}).get("include_usage"))
+
+
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("api.openai.com", "openai"),
+        ("eu.api.openai.com", "openai"),
+        ("team.openai.azure.com", "azure.ai.openai"),
+        ("api.groq.com", "groq"),
+        ("api.deepseek.com", "deepseek"),
+        ("api.x.ai", "x_ai"),
+        ("openrouter.ai", "openrouter"),
+        ("api.together.xyz", "together"),
+        ("127.0.0.1", "openai"),
+        ("localhost", "openai"),
+        ("llm.corp.example", ""),
+        ("evil-api.openai.com.example", ""),
+    ],
+)
+def test_the_host_says_who_the_provider_is(host: str, provider: str) -> None:
+    read = request(host)
+
+    assert read.provider == provider
+    assert (read.address, read.port) == (host, 443)
+    assert (semconv.PROVIDER_NAME in read.attributes()) is bool(provider)
+
+
+@pytest.mark.parametrize(
+    ("host", "version", "body", "asks"),
+    [
+        ("api.openai.com", "", {}, True),
+        ("127.0.0.1", "", {}, True),
+        ("api.groq.com", "", {}, True),
+        ("openrouter.ai", "", {}, False),
+        ("llm.corp.example", "", {}, False),
+        ("team.openai.azure.com", "", {}, True),
+        ("team.openai.azure.com", "2024-10-21", {}, True),
+        ("team.openai.azure.com", "2024-09-01-preview", {}, True),
+        ("team.openai.azure.com", "2024-06-01", {}, False),
+        ("team.openai.azure.com", "2024-10-21", {"data_sources": [{}]}, False),
+    ],
+)
+def test_usage_is_asked_for_where_the_host_knows_the_option(
+    host: str, version: str, body: dict[str, object], asks: bool
+) -> None:
+    read = request(host, version=version, **body)
+
+    assert asked(read) is asks
+    assert isinstance(read.reader(), openai.ChatReader)
+
+
+def test_what_the_app_asked_for_is_left_as_it_is() -> None:
+    theirs = {"include_usage": True}
+    read = request(stream_options=theirs)
+
+    assert read.arguments["body"]["stream_options"] is theirs  # type: ignore[index]
+    assert read.reader().read({"choices": [], "usage": {"prompt_tokens": 1}})
+
+
+def test_other_stream_options_of_the_app_are_kept() -> None:
+    body: Any = request(stream_options={"include_obfuscation": False}).arguments["body"]
+
+    assert body["stream_options"] == {"include_obfuscation": False, "include_usage": True}
+
+
+def test_the_apps_own_body_is_not_changed() -> None:
+    client = SimpleNamespace(base_url="https://api.openai.com/v1")
+    body = {"model": "gpt-4o"}
+    openai.PROVIDER.methods[0].read(client, ("/chat/completions",), {"body": body, "stream": True})
+
+    assert body == {"model": "gpt-4o"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"headers": {"X-Stainless-Raw-Response": "true"}},
+        {"extra_json": {"stream_options": {"include_usage": True}}},
+        {"extra_json": {"data_sources": []}},
+    ],
+)
+def test_usage_is_not_asked_for_behind_the_apps_back(options: dict[str, object]) -> None:
+    assert not asked(request("team.openai.azure.com", options=options))
+
+
+def test_calls_that_do_not_stream_and_other_endpoints_are_not_asked() -> None:
+    assert not asked(request(stream=False))
+    assert not asked(request(path="/responses"))
+
+
+@pytest.mark.parametrize("path", ["/files", "/chat/completions/123", "/responses/1/cancel", "/responses/input_tokens"])
+def test_other_paths_are_none_of_ours(path: str) -> None:
+    client = SimpleNamespace(base_url="https://api.openai.com/v1")
+
+    assert openai.PROVIDER.methods[0].read(client, (path,), {"body": {}}) is None
+
+
+def test_request_parameters_become_attributes() -> None:
+    read = request(max_completion_tokens=7, max_tokens=9, temperature=1, top_p=0.5, n=3, service_tier="flex")
+
+    assert read.parameters == {
+        semconv.REQUEST_MAX_TOKENS: 7,
+        semconv.REQUEST_TEMPERATURE: 1.0,
+        semconv.REQUEST_TOP_P: 0.5,
+        semconv.REQUEST_CHOICE_COUNT: 3,
+        semconv.REQUEST_STREAM: True,
+        semconv.OPENAI_REQUEST_SERVICE_TIER: "flex",
+    }
+    planned = read.planned()
+    assert (planned.max_output_tokens, planned.choices) == (7, 3)
+
+
+def test_sentinels_of_the_sdk_are_no_parameters() -> None:
+    read = request(max_tokens=object(), temperature=True, n=None)
+
+    assert read.parameters == {semconv.REQUEST_STREAM: True}
+
+
+def test_a_chat_completion() -> None:
+    found = openai.chat(
+        {
+            "id": "c1",
+            "model": "gpt-4o-2024-08-06",
+            "service_tier": "flex",
+            "choices": [{"finish_reason": "stop"}, {"finish_reason": "length"}],
+            "usage": {
+                "prompt_tokens": 1000,
+                "completion_tokens": 200,
+                "prompt_tokens_details": {"cached_tokens": 400, "audio_tokens": 10, "cache_write_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 50, "audio_tokens": 5},
+            },
+        }
+    )
+
+    assert found == {
+        semconv.RESPONSE_ID: "c1",
+        semconv.RESPONSE_MODEL: "gpt-4o-2024-08-06",
+        semconv.OPENAI_RESPONSE_SERVICE_TIER: "flex",
+        semconv.RESPONSE_FINISH_REASONS: ("stop", "length"),
+        semconv.USAGE_INPUT_TOKENS: 1000,
+        semconv.USAGE_OUTPUT_TOKENS: 200,
+        semconv.USAGE_CACHE_READ: 400,
+        semconv.USAGE_AUDIO_INPUT: 10,
+        semconv.USAGE_AUDIO_OUTPUT: 5,
+        semconv.USAGE_REASONING: 50,
+    }
+
+
+def test_an_explicit_zero_is_a_zero() -> None:
+    found = openai.chat({"usage": {"prompt_tokens": 0, "completion_tokens": 0}})
+
+    assert (found[semconv.USAGE_INPUT_TOKENS], found[semconv.USAGE_OUTPUT_TOKENS]) == (0, 0)
+
+
+def test_no_usage_is_no_count() -> None:
+    assert openai.chat({"id": "c1"}) == {semconv.RESPONSE_ID: "c1"}
+
+
+def test_a_response_counts_its_web_searches() -> None:
+    calls = [
+        {"type": "web_search_call", "action": {"type": "search"}},
+        {"type": "web_search_call", "action": {"type": "open_page"}},
+        {"type": "web_search_call"},
+        {"type": "message"},
+    ]
+    found = openai.response({"id": "r1", "status": "completed", "output": calls})
+
+    assert found[semconv.UNIT_PREFIX + "web_searches"] == 2
+    assert found[semconv.RESPONSE_FINISH_REASONS] == ("completed",)
+
+
+def test_a_failed_response_says_why() -> None:
+    found = openai.response({"status": "failed", "error": {"code": "server_error"}, "usage": {"input_tokens": 9}})
+
+    assert (found[semconv.ERROR_TYPE], found[semconv.USAGE_INPUT_TOKENS]) == ("server_error", 9)
+
+
+def test_an_incomplete_response_says_what_stopped_it() -> None:
+    found = openai.response({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}})
+
+    assert found[semconv.RESPONSE_FINISH_REASONS] == ("max_output_tokens",)
+
+
+def test_a_chat_stream_counts_bytes_of_every_kind_of_delta() -> None:
+    reader = openai.ChatReader()
+    reader.read({"choices": [{"index": 0, "delta": {"content": "four", "refusal": None}}]})
+    reader.read({"choices": [{"index": 1, "delta": {"tool_calls": [{"function": {"arguments": "12345"}}]}}]})
+    reader.read({"choices": [{"index": 0, "delta": {"content": "é"}, "finish_reason": "stop"}]})
+
+    assert reader.seen_bytes == 4 + 5 + 2
+    assert not reader.final
+    assert reader.attributes()[semconv.RESPONSE_FINISH_REASONS] == ("stop",)
+
+
+def test_usage_on_a_chunk_with_choices_is_shown_to_the_app() -> None:
+    """Some servers send the usage with the last choice; only a chunk of nothing but usage may be kept back."""
+    reader = openai.ChatReader(conceal=True)
+
+    assert reader.read({"choices": [{"index": 0, "delta": {}}], "usage": {"prompt_tokens": 1}})
+    assert not reader.read({"choices": [], "usage": {"prompt_tokens": 1}})
+    assert reader.final
+
+
+def test_an_error_event_of_a_streamed_response() -> None:
+    reader = openai.ResponseReader()
+    reader.read({"type": "response.created", "response": {"id": "r1", "model": "gpt-4o"}})
+    reader.read({"type": "response.output_text.delta", "delta": "12345678"})
+    reader.read({"type": "error", "code": "server_error"})
+
+    assert not reader.final
+    assert reader.seen_bytes == 8
+    assert reader.attributes()[semconv.ERROR_TYPE] == "server_error"
