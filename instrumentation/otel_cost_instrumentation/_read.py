@@ -74,7 +74,7 @@ def text_bytes(*values: object) -> int:
         if isinstance(item, str):
             total += len(item) if item.isascii() and not item.startswith("data:") else _odd_bytes(item)
         elif isinstance(item, dict):
-            total += sum(map(len, item))
+            total += sum(len(key) for key in item if isinstance(key, str))
             stack.extend(item.values() if item.get("type") != "base64" else (_ENCODED_FILE,))
         elif isinstance(item, list | tuple):
             stack.extend(item)

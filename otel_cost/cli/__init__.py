@@ -27,10 +27,10 @@ class Lazy:
 
 
 COMMANDS: Final[Mapping[str, Lazy]] = {
-    "demo": Lazy("otel_cost.cli.demo", "See it all in a minute: a sample app, its costs, its budgets.", "demo"),
-    "serve": Lazy("otel_cost.cli.serve", "Take OTLP from any app and keep the book of what it cost.", "server"),
-    "report": Lazy("otel_cost.cli.report", "Who spent what on which model, from the book.", "server"),
-    "config": Lazy("otel_cost.cli.config", "Check a config file before an app or the server reads it.", "server"),
+    "demo": Lazy(f"{__name__}.demo", "See it all in a minute: a sample app, its costs, its budgets.", "demo"),
+    "serve": Lazy(f"{__name__}.serve", "Take OTLP from any app and keep the book of what it cost.", "server"),
+    "report": Lazy(f"{__name__}.report", "Who spent what on which model, from the book.", "server"),
+    "config": Lazy(f"{__name__}.config", "Check a config file before an app or the server reads it.", "server"),
 }
 
 

@@ -1,8 +1,8 @@
 """CPU that otel-cost adds to one non-streamed call of the real ``openai`` SDK, answered inside the process.
 
 Run: ``python -m tests.benchmarks.bench_instrumentation``. Rounds with and without otel-cost alternate in one run, so
-that a busy machine slows both; the figure is the median over rounds. Included: guard, span, extraction, matching, price,
-attributes, metrics. Not included: exporters, which are the app's own.
+that a busy machine slows both; the figure is the median over rounds. Included: guard, span, extraction, matching,
+price, attributes, metrics. Not included: exporters, which are the app's own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import gc
 import itertools
 import json
 import statistics
+import sys
 import time
 
 import httpx2
@@ -19,6 +20,7 @@ import openai
 import otel_cost_instrumentation
 from otel_cost import runtime
 from otel_cost.demo.provider import WIRES
+from tests.benchmarks.reporting import Row, report
 from tests.support.world import make_world
 
 CALLS = 300
@@ -49,31 +51,39 @@ def cpu_per_call_us(client: openai.OpenAI) -> float:
     return (time.thread_time() - started) / CALLS * 1e6
 
 
-def measure() -> tuple[float, float]:
-    """Median CPU of one call in microseconds: without, with."""
+def measure() -> dict[str, float]:
+    """Median CPU of one call in microseconds, by variant."""
     world = make_world()
-    world.provider._active_span_processor._span_processors = (world.runtime.processor,)  # without the test's exporter
-    without: list[float] = []
-    with_us: list[float] = []
+    processors = world.provider._active_span_processor
+    processors._span_processors = (world.runtime.processor,)  # without the exporter of tests
+    figures: dict[str, list[float]] = {"without": [], "unsettled": [], "with": []}
     with openai.OpenAI(api_key="none", http_client=httpx2.Client(transport=answering())) as client:
         cpu_per_call_us(client)
         for _ in range(ROUNDS):
-            without.append(cpu_per_call_us(client))
+            # Copies, as resources bind the client's methods when they are first used.
+            figures["without"].append(cpu_per_call_us(client.with_options()))
             otel_cost_instrumentation.activate()
-            with_client = client.with_options()  # resources bind the client's methods when they are first used
-            with_us.append(cpu_per_call_us(with_client))
+            wrapped = client.with_options()
+            figures["with"].append(cpu_per_call_us(wrapped))
+            processors._span_processors = ()
+            figures["unsettled"].append(cpu_per_call_us(wrapped))
+            processors._span_processors = (world.runtime.processor,)
             otel_cost_instrumentation.deactivate()
     runtime.uninstall()
-    return statistics.median(without), statistics.median(with_us)
+    return {name: statistics.median(values) for name, values in figures.items()}
 
 
-def main() -> None:
-    without, with_us = measure()
-    added = with_us - without
-    print(f"one call of the openai SDK   {without:8.1f} us CPU")
-    print(f"with otel-cost               {with_us:8.1f} us CPU   x {with_us / without:.3f}")
-    print(f"added                        {added:8.1f} us CPU   (reach: {REACH_US:.0f})")
+def main() -> int:
+    figures = measure()
+    without = figures["without"]
+    rows = [
+        Row("CPU added to one call", figures["with"] - without, "µs", at_most=REACH_US, beside=without),
+        Row("of that, guard, span and extraction", figures["unsettled"] - without, "µs"),
+        Row("of that, settling in otel_cost", figures["with"] - figures["unsettled"], "µs"),
+        Row("a call with otel-cost, as a multiple of one without", figures["with"] / without, "x"),
+    ]
+    return report("One non-streamed call of the openai SDK", rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -94,8 +94,9 @@ def test_real_calls_the_provider_that_the_environment_names(tmp_path: Path) -> N
     assert "the real providers are called" in output
 
 
-def test_an_app_that_fails_is_told_with_its_last_lines(tmp_path: Path) -> None:
-    extra = {"OPENAI_API_KEY": "a-key", "MAX_TOKENS": "ignored", "PYTHONSTARTUP": "", "OPENAI_BASE_URL": "nonsense"}
+def test_a_provider_that_cannot_be_reached_is_a_failure_with_the_apps_own_words(tmp_path: Path) -> None:
+    extra = {"OPENAI_API_KEY": "a-key", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
     code, output = run(tmp_path, "--real", extra=extra)
     assert code == 1
-    assert "Error:" in output
+    assert "nothing was priced" in output
+    assert "endless-review: failed. Connection error." in output

@@ -81,6 +81,7 @@ def read(client: object, args: tuple[object, ...], kwargs: Mapping[str, object])
         answer=answer,
         reader=Reader,
         arguments=kwargs,
+        parameters={},
         input_bytes=40,
     )
 
