@@ -20,6 +20,16 @@ _ADAPTER: Final = TypeAdapter(Config)
 _HINTS: Final[dict[str, str]] = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, with dates left as the text that they are: settings have no date type of their own."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Places:
     """Where each setting came from, as text for an error message."""
 
@@ -68,8 +78,8 @@ def _read_file(path: Path, places: Places) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot read the config file: {error}") from error
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data: object = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        data: object = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if node is None:
@@ -145,7 +155,7 @@ def _parse_variable(name: str, text: str, kind: object) -> object:
     if simple and is_list and not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"environment variable {name}: not valid YAML: {error}") from error
 

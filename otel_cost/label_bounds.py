@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from otel_cost import semconv
-from otel_cost.config import LabelSettings
-from otel_cost.model import CostRecord
 
 MAX_SERIES: Final = 1500
 """Label tuples in one process. The SDK gives up at 2,000 attribute sets an instrument; token types multiply."""
-_FIXED: Final = ("provider", "model", "operation", "kind", "service", "environment")
-_ATTRIBUTES: Final = {
-    "provider": semconv.PROVIDER_NAME,
-    "model": semconv.RESPONSE_MODEL,
-    "operation": semconv.OPERATION_NAME,
-    "kind": semconv.KIND,
-}
+FIXED: Final = ("provider", "model", "operation", "kind", "service", "environment")
+"""Labels that every metric has, in this order, before the configured ones."""
 
 
 class LabelBounds:
-    """Label values of a record, with every value past the bounds replaced by ``other``. Thread-safe."""
+    """Label values with everything past the bounds replaced by ``other``, and counted. Thread-safe.
 
-    def __init__(self, settings: LabelSettings) -> None:
-        self._names = (*_FIXED, *(name for name in settings.metrics if name not in _FIXED))
-        self._keys = tuple(_ATTRIBUTES.get(name) or semconv.label_attribute(name) for name in self._names)
-        self._max_values = settings.max_values
-        self._lock = threading.Lock()
+    Args:
+        labels: Configured labels beside the fixed ones.
+        max_values: Distinct values that one label may have.
+    """
+
+    def __init__(self, labels: Sequence[str], max_values: int) -> None:
+        self.names = (*FIXED, *(name for name in labels if name not in FIXED))
+        self._max_values = max_values
         self.clear()
 
     def clear(self) -> None:
         """Forget everything (after a fork: a child has series of its own)."""
-        self._seen: dict[str, set[str]] = {name: set() for name in self._names}
-        self._tuples: set[tuple[str, ...]] = set()
+        self._seen: dict[str, set[str]] = {name: set() for name in self.names}
+        self._series: set[tuple[str, ...]] = set()
         self._overflowed: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def values(self, record: CostRecord) -> tuple[str, ...]:
-        """The record's label values in a fixed order; absent ones are empty."""
-        labels = record.labels
-        wanted = (
-            record.provider,
-            record.model,
-            record.operation,
-            record.kind.value,
-            *(labels.get(name, "") for name in self._names[4:]),
-        )
-        if wanted in self._tuples:
-            return wanted
+    def bounded(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """``values``, in the order of ``names``, as they may appear on a metric."""
+        if values in self._series:
+            return values
         with self._lock:
-            bounded = tuple(self._bounded(name, value) for name, value in zip(self._names, wanted, strict=True))
-            if len(self._tuples) >= MAX_SERIES and bounded not in self._tuples:
+            bounded = tuple(self._one(name, value) for name, value in zip(self.names, values, strict=True))
+            if len(self._series) >= MAX_SERIES and bounded not in self._series:
                 self._overflowed["series"] = self._overflowed.get("series", 0) + 1
-                return tuple(semconv.OVERFLOW_VALUE for _ in bounded)
-            self._tuples.add(bounded)
+                return (semconv.OVERFLOW_VALUE,) * len(bounded)
+            self._series.add(bounded)
             return bounded
 
-    def _bounded(self, name: str, value: str) -> str:
+    def _one(self, name: str, value: str) -> str:
         seen = self._seen[name]
         if not value or value in seen:
             return value
@@ -67,10 +55,6 @@ class LabelBounds:
             return semconv.OVERFLOW_VALUE
         seen.add(value)
         return value
-
-    def attributes(self, values: tuple[str, ...]) -> Mapping[str, str]:
-        """Metric attributes for label values; empty ones are left out."""
-        return {key: value for key, value in zip(self._keys, values, strict=True) if value}
 
     def overflowed(self) -> Mapping[str, int]:
         """Values replaced so far, by label."""

@@ -111,38 +111,41 @@ def from_baggage(allowed: tuple[str, ...], in_context: Context | None = None) ->
     return found
 
 
-def from_attributes(attributes: Mapping[str, object], names: frozenset[str]) -> dict[str, str]:
-    """Labels that stand on a span or its resource, for the label ``names`` given."""
-    found: dict[str, str] = {}
-    for name in names:
-        value = attributes.get(semconv.label_attribute(name))
-        if value is not None and value != "" and isinstance(value, str | int):
-            found[name] = str(value)[:MAX_LENGTH]
-    return found
-
-
 class Resolver:
-    """Puts together who a cost belongs to, from everything that was said about it."""
+    """Puts together who a cost belongs to, from everything that was said about it. Thread-safe."""
 
     def __init__(self, config: Config) -> None:
         names = {*config.labels.metrics, *semconv.LABEL_ATTRIBUTES, *semconv.OWN_LABELS}
         for budget in config.budgets:
             names |= {*budget.per, *budget.match}
-        self._names = frozenset(names - _NOT_LABELS)
+        self._label_of = {semconv.label_attribute(name): name for name in names - _NOT_LABELS}
         self._static = config.labels.static
+        self._last: tuple[Mapping[str, object], Mapping[str, str]] = ({}, self._static)
 
     def resolve(
         self, resource: Mapping[str, object], attributes: Mapping[str, object], said: Mapping[str, str]
     ) -> Mapping[str, str]:
         """What the code ``said`` wins over what stands on the span, that over its resource, that over settings."""
-        found = dict(self._static)
-        found.update(from_attributes(resource, self._names))
-        found.update(from_attributes(attributes, self._names))
-        found.update(said)
-        if "environment" not in found:
-            old = resource.get(semconv.ENVIRONMENT_OLD)
-            if isinstance(old, str) and old:
-                found["environment"] = old
+        return {**self._of_process(resource), **self._on(attributes), **said}
+
+    def _of_process(self, resource: Mapping[str, object]) -> Mapping[str, str]:
+        # Nearly always the same resource as last time: a process has one, a batch of OTLP a few.
+        last_resource, last_labels = self._last
+        if last_resource is resource:
+            return last_labels
+        found = {**self._static, **self._on(resource)}
+        old = resource.get(semconv.ENVIRONMENT_OLD)
+        if "environment" not in found and isinstance(old, str) and old:
+            found["environment"] = old
+        self._last = (resource, found)
+        return found
+
+    def _on(self, attributes: Mapping[str, object]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in attributes.items():
+            label = self._label_of.get(name)
+            if label is not None and value != "" and isinstance(value, str | int):
+                found[label] = str(value)[:MAX_LENGTH]
         return found
 
 

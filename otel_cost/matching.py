@@ -8,8 +8,9 @@ span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the o
 3. A framework's span, or one of ours around others of ours, is a wrapper when calls inside it were counted.
 4. The same response id with the same totals is the same call, wherever and whenever it was seen; different ids are
    different calls. (Some servers number their answers with small random numbers, hence the totals.)
-5. Otherwise spans of different scopes of one process are one call when their totals are equal, their models agree, and
-   one interval contains the other. Spans match one to one for each scope, so two equal calls stay two.
+5. Otherwise spans of different scopes of one process are one call when their totals or their response ids are equal,
+   their models agree, and one interval contains the other. (Emitters were seen to miscount a stream by a token, so
+   side by side the id is enough.) Spans match one to one for each scope, so two equal calls stay two.
 
 Whichever span ends first is counted. ``wire_wins`` (the book, which can take money back) lets a request's own span
 replace a framework's that came first.
@@ -27,14 +28,17 @@ from otel_cost import semconv
 from otel_cost.forking import after_fork_in_child
 from otel_cost.model import Layer, Reason, Status
 
+CAPACITY: Final = 100_000
+"""Spans remembered, unless said otherwise."""
+WINDOW_NS: Final = 600 * 10**9
+"""How long a span is remembered, unless said otherwise: ten minutes."""
 SLACK_NS: Final = 5_000_000
 """Clock and scheduling slack on interval containment: 5 ms."""
 NO_TOTALS: Final = (-1, -1)
 _K = TypeVar("_K")
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(NamedTuple):
     """The calls that were counted inside a span, as its own process knows them."""
 
     calls: int = 0
@@ -45,9 +49,9 @@ class Inside:
 NOTHING_INSIDE: Final = Inside()
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """One ended span that stands for GenAI work. ``totals`` are (input, output), ``NO_TOTALS`` when not reported."""
+class Sighting(NamedTuple):
+    """One ended span that stands for GenAI work. ``totals`` are (input, output), ``NO_TOTALS`` when not reported;
+    ``process`` is the process's instance id, the trace id where that is not known."""
 
     key: str
     trace_id: str
@@ -58,7 +62,6 @@ class Sighting:
     scope: str
     layer: Layer
     kind: str
-    operation: str
     response_id: str
     totals: tuple[int, int]
     models: tuple[str, ...]
@@ -94,12 +97,12 @@ class Matcher:
 
     Args:
         capacity: Spans remembered at most.
-        window_ns: How long after its end a call can still be matched, measured on the spans' own times.
+        window_ns: How long a call can be matched after it was seen.
         wire_wins: A wire span may replace a framework span that was counted before it (only where money can be taken
             back).
     """
 
-    def __init__(self, *, capacity: int = 100_000, window_ns: int = 600 * 10**9, wire_wins: bool = False) -> None:
+    def __init__(self, *, capacity: int = CAPACITY, window_ns: int = WINDOW_NS, wire_wins: bool = False) -> None:
         self._capacity = capacity
         self._window_ns = window_ns
         self._wire_wins = wire_wins
@@ -107,7 +110,7 @@ class Matcher:
         after_fork_in_child(self._renew_lock)
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls: dict[str, _Call] = {}
-        self._by_response: dict[tuple[str, str, tuple[int, int]], str] = {}
+        self._by_response: dict[tuple[str, str], list[_Call]] = {}
         self._by_process: dict[tuple[str, tuple[int, int]], list[_Call]] = {}
         self._by_trace: dict[str, list[_Call]] = {}
         self._children: dict[tuple[str, str], list[_Call]] = {}
@@ -115,21 +118,21 @@ class Matcher:
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
 
-    def judge(self, sighting: Sighting) -> Verdict:
-        """The verdict on ``sighting``. The same key always gets the same one."""
+    def judge(self, sighting: Sighting, now_ns: int) -> Verdict:
+        """The verdict on ``sighting``, seen at ``now_ns``. The same key always gets the same one."""
         with self._lock:
             known = self._verdicts.get(sighting.key)
             if known is not None:
                 return known[0]._replace(again=True)
             verdict = self._decide(sighting)
-            self._remember(sighting, verdict)
+            self._remember(sighting, verdict, now_ns)
             return verdict
 
-    def note(self, sighting: Sighting, verdict: Verdict) -> None:
+    def note(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
         """Take over a verdict made elsewhere, so that later spans are judged against it."""
         with self._lock:
             if sighting.key not in self._verdicts:
-                self._remember(sighting, verdict)
+                self._remember(sighting, verdict, now_ns)
 
     @property
     def size(self) -> int:
@@ -153,11 +156,16 @@ class Matcher:
     def _same_response(self, sighting: Sighting) -> _Call | None:
         if not sighting.response_id:
             return None
-        key = self._by_response.get((sighting.tenant, sighting.response_id, sighting.totals))
-        return self._calls.get(key) if key is not None else None
+        calls = self._by_response.get((sighting.tenant, sighting.response_id))
+        if calls is None:
+            return None
+        return next((call for call in calls if call.sighting.totals == sighting.totals), None)
 
     def _same_call(self, sighting: Sighting) -> Verdict:
-        candidates = sorted(self._candidates(sighting), key=lambda call: _closeness(sighting, call.sighting))
+        candidates = self._candidates(sighting)
+        if not candidates:
+            return COUNT
+        candidates.sort(key=lambda call: _closeness(sighting, call.sighting))
         visited: set[str] = set()
         for call in candidates:
             if self._place(sighting, call, visited):
@@ -170,8 +178,11 @@ class Matcher:
         else:
             calls = self._by_process.get((sighting.process, sighting.totals), [])
         # Sorted by end: what ended before this one began cannot be the same call, however many of them there are.
-        first = bisect_left(calls, sighting.start_ns - SLACK_NS, key=_end_of)
-        return [call for call in calls[first:] if _may_be_same(sighting, call.sighting)]
+        since = sighting.start_ns - SLACK_NS
+        near = calls[bisect_left(calls, since, key=_end_of) :] if calls and _end_of(calls[-1]) >= since else []
+        if sighting.response_id:
+            near += self._by_response.get((sighting.tenant, sighting.response_id), ())
+        return [call for call in near if _may_be_same(sighting, call.sighting)]
 
     def _place(self, sighting: Sighting, call: _Call, visited: set[str]) -> bool:
         """Give ``sighting`` the scope's place at ``call``, moving an earlier twin to another call if it has to.
@@ -198,39 +209,39 @@ class Matcher:
         """What was counted inside: as the process knows it, else the children seen so far."""
         if sighting.inside.calls:
             return sighting.inside
-        children = self._children.get((sighting.trace_id, sighting.span_id), ())
+        children = self._children.get((sighting.trace_id, sighting.span_id))
+        if children is None:
+            return NOTHING_INSIDE
         return Inside(len(children), sum(_is_ours(child.sighting.scope) for child in children))
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def _remember(self, sighting: Sighting, verdict: Verdict) -> None:
-        self._verdicts[sighting.key] = (verdict, sighting.end_ns)
+    def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
+        self._verdicts[sighting.key] = (verdict, now_ns)
         if verdict.voids:
             self._forget_call(verdict.voids)
         if verdict.status is None:
             call = self._calls[sighting.key] = _Call(sighting)
             if sighting.response_id:
-                self._by_response[sighting.tenant, sighting.response_id, sighting.totals] = sighting.key
-            insort(self._by_process.setdefault((sighting.process, sighting.totals), []), call, key=_end_of)
-            insort(self._by_trace.setdefault(sighting.trace_id, []), call, key=_end_of)
+                self._by_response.setdefault((sighting.tenant, sighting.response_id), []).append(call)
+            _put(self._by_process.setdefault((sighting.process, sighting.totals), []), call)
+            _put(self._by_trace.setdefault(sighting.trace_id, []), call)
             if sighting.parent_span_id:
                 self._children.setdefault((sighting.trace_id, sighting.parent_span_id), []).append(call)
-        while len(self._verdicts) > self._capacity or self._is_old(sighting.end_ns):
+        while len(self._verdicts) > self._capacity or self._oldest_ns() < now_ns - self._window_ns:
             key, _ = self._verdicts.popitem(last=False)
             self._forget_call(key)
 
-    def _is_old(self, now_ns: int) -> bool:
-        _, (_, end_ns) = next(iter(self._verdicts.items()))
-        return end_ns < now_ns - self._window_ns
+    def _oldest_ns(self) -> int:
+        """When the span seen first was seen. There is one: the newest was just put in."""
+        return next(iter(self._verdicts.values()))[1]
 
     def _forget_call(self, key: str) -> None:
         call = self._calls.pop(key, None)
         if call is None:
             return
         sighting = call.sighting
-        response = (sighting.tenant, sighting.response_id, sighting.totals)
-        if self._by_response.get(response) == key:
-            del self._by_response[response]
+        _drop(self._by_response, (sighting.tenant, sighting.response_id), call)
         _drop(self._by_process, (sighting.process, sighting.totals), call)
         _drop(self._by_trace, sighting.trace_id, call)
         _drop(self._children, (sighting.trace_id, sighting.parent_span_id), call)
@@ -238,6 +249,14 @@ class Matcher:
 
 def _end_of(call: _Call) -> int:
     return call.sighting.end_ns
+
+
+def _put(calls: list[_Call], call: _Call) -> None:
+    """Keep ``calls`` sorted by end; nearly always the new one is the last."""
+    if not calls or _end_of(calls[-1]) <= _end_of(call):
+        calls.append(call)
+    else:
+        insort(calls, call, key=_end_of)
 
 
 def _drop(index: dict[_K, list[_Call]], at: _K, call: _Call) -> None:

@@ -214,11 +214,12 @@ class CostRecord:
     response_id: str = ""
     labels: Mapping[str, str] = field(default_factory=empty)
     caller: Caller = NO_CALLER
+    process: str = ""
+    """``service.instance.id``, where known: spans of one call come from one process."""
     scope: str = ""
     layer: Layer = Layer.WIRE
     streaming: bool = False
     sampled: bool = True
-    enriched: bool = False
     finish_reason: str = ""
     error: str = ""
     time_to_first_chunk_s: float | None = None

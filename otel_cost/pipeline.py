@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple, Protocol
 
 from otel_cost import dialects, labelling, semconv, wire
 from otel_cost.config import Config
 from otel_cost.dialects import Reading
 from otel_cost.forking import after_fork_in_child
-from otel_cost.matching import NO_TOTALS, NOTHING_INSIDE, Inside, Matcher, Sighting, Verdict
-from otel_cost.model import Charge, CostRecord, Layer, Reason, Status, Usage, Void, empty, record_key
+from otel_cost.matching import COUNT, NO_TOTALS, NOTHING_INSIDE, Inside, Matcher, Sighting, Verdict
+from otel_cost.model import EMPTY, Charge, CostRecord, Layer, Reason, Status, Usage, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 
 _log = logging.getLogger(semconv.LOGGER)
@@ -27,8 +28,7 @@ _COSTLESS: Final = frozenset({"create_agent", "execute_tool", "plan", "retrieval
 """Operations that cost nothing by themselves; memory operations are told by their suffix."""
 
 
-@dataclass(frozen=True, slots=True)
-class EndedSpan:
+class EndedSpan(NamedTuple):
     """One ended span, from this process or from OTLP. Ids are lower-case hex, times UTC nanoseconds, ``error`` is the
     error type, empty when the operation went well. ``labels`` and ``inside`` are known in process only."""
 
@@ -44,9 +44,8 @@ class EndedSpan:
     attributes: Mapping[str, object]
     resource: Mapping[str, object]
     error: str = ""
-    labels: Mapping[str, str] = field(default_factory=empty)
+    labels: Mapping[str, str] = EMPTY
     sampled: bool = True
-    enriched: bool = False
     inside: Inside = NOTHING_INSIDE
 
 
@@ -69,15 +68,24 @@ class Pipeline:
         takers: Who gets every record, in this order.
         matcher: What counts each call once; shared by all pipelines of a process.
         adopt: Take over verdicts that stand on spans already (the server).
+        clock_ns: UTC nanoseconds.
     """
 
     def __init__(
-        self, *, config: Config, pricer: Pricer, takers: Sequence[Taker], matcher: Matcher, adopt: bool = False
+        self,
+        *,
+        config: Config,
+        pricer: Pricer,
+        takers: Sequence[Taker],
+        matcher: Matcher,
+        adopt: bool = False,
+        clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._pricer = pricer
         self._takers = tuple(takers)
         self._matcher = matcher
         self._adopt = adopt
+        self._clock_ns = clock_ns
         self._resolver = labelling.Resolver(config)
         self._forget_waiting()
         after_fork_in_child(self._forget_waiting)
@@ -92,24 +100,28 @@ class Pipeline:
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
         reading = dialects.read(span.scope, span.kind, span.attributes)
-        if reading is None or not _can_cost(reading, span):
+        if reading is None or not _can_cost(reading):
             return None
-        record = self._record(span, reading)
-        sighting = _sighting(record, reading, span)
+        who = self._resolver.resolve(span.resource, span.attributes, span.labels)
+        key = record_key(span.trace_id, span.span_id)
+        sighting = _sighting(span, reading, key, who.get("tenant", ""))
         adopted = wire.verdict_on(span.attributes) if self._adopt else None
         if adopted is not None:
-            record = replace(record, charge=adopted.charge, counted_as=adopted.counted_as)
-            self._matcher.note(sighting, Verdict(None if adopted.charge.status.counted else adopted.charge.status))
+            record = _record(span, reading, key, who, adopted.charge, adopted.counted_as)
+            self._matcher.note(sighting, _verdict_of(record), self._clock_ns())
             self._hand_on(record)
             return record
-        return self._settle(record, reading, self._matcher.judge(sighting))
+        verdict = self._matcher.judge(sighting, self._clock_ns())
+        return self._settle(span, reading, key, who, verdict)
 
     def take(self, record: CostRecord) -> None:
         """A record that arrives complete (an ``otel_cost.charge`` event): it is handed on as it is."""
-        self._matcher.note(
-            _sighting_of_record(record), Verdict(None if record.charge.status.counted else record.charge.status)
-        )
+        self.remember(record)
         self._hand_on(record)
+
+    def remember(self, record: CostRecord) -> None:
+        """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart)."""
+        self._matcher.note(_sighting_of_record(record), _verdict_of(record), self._clock_ns())
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
@@ -120,23 +132,27 @@ class Pipeline:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
-    def _settle(self, record: CostRecord, reading: Reading, verdict: Verdict) -> CostRecord:
+    def _settle(
+        self, span: EndedSpan, reading: Reading, key: str, who: Mapping[str, str], verdict: Verdict
+    ) -> CostRecord:
+        settles = self._adopt or not verdict.again
+        query: PriceQuery | None = None
         if verdict.status is not None:
-            record = replace(record, charge=Charge(verdict.status, verdict.reason), counted_as=verdict.counted_as)
-        elif (early := _charge_without_price(record, reading)) is not None:
-            record = replace(record, charge=early)
+            charge = Charge(verdict.status, verdict.reason)
         else:
-            query = _query(record, reading)
-            catalog = self._pricer.catalog(0) if self._pricer.ready() else None
-            if catalog is None:
-                record = replace(record, charge=Charge(Status.UNPRICED, Reason.PRICES_LOADING))
-                if not verdict.again or self._adopt:
-                    self._wait_for_prices(record, query, reading.estimated)
-                return record
-            record = _priced(record, query, catalog, reading.estimated)
-        if not verdict.again or self._adopt:
-            if verdict.voids and verdict.reason is not None:
-                self._hand_on_void(Void(verdict.voids, verdict.reason, record.key))
+            charge = _charge_without_price(span, reading) or _LOADING
+            if charge is _LOADING:
+                query = _query(span, reading)
+                if self._pricer.ready() and (catalog := self._pricer.catalog(0)) is not None:
+                    charge = _price(reading.usage, query, catalog, reading.estimated)
+        record = _record(span, reading, key, who, charge, verdict.counted_as)
+        if not settles:
+            return record
+        if verdict.voids and verdict.reason is not None:
+            self._hand_on_void(Void(verdict.voids, verdict.reason, record.key))
+        if charge is _LOADING and query is not None:
+            self._wait_for_prices(record, query, reading.estimated)
+        else:
             self._hand_on(record)
         return record
 
@@ -158,7 +174,7 @@ class Pipeline:
             if catalog is None:
                 self._hand_on(replace(record, charge=Charge(Status.UNPRICED, Reason.NO_PRICES)))
             else:
-                self._hand_on(_priced(record, query, catalog, estimated))
+                self._hand_on(replace(record, charge=_price(record.usage, query, catalog, estimated)))
 
     def _hand_on(self, record: CostRecord) -> None:
         self._tell(record)
@@ -168,33 +184,6 @@ class Pipeline:
     def _hand_on_void(self, void: Void) -> None:
         for taker in self._takers:
             taker.void(void)
-
-    def _record(self, span: EndedSpan, reading: Reading) -> CostRecord:
-        first_chunk = span.attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
-        return CostRecord(
-            key=record_key(span.trace_id, span.span_id),
-            trace_id=span.trace_id,
-            span_id=span.span_id,
-            parent_span_id=span.parent_span_id,
-            start_ns=span.start_ns,
-            end_ns=span.end_ns,
-            operation=reading.operation,
-            provider=reading.provider,
-            model_requested=reading.model_requested,
-            model_answered=reading.model_answered,
-            charge=_UNDECIDED,
-            usage=reading.usage,
-            response_id=reading.response_id,
-            labels=self._resolver.resolve(span.resource, span.attributes, span.labels),
-            scope=span.scope,
-            layer=reading.layer,
-            streaming=reading.streaming,
-            sampled=span.sampled,
-            enriched=span.enriched,
-            finish_reason=reading.finish_reason,
-            error=span.error,
-            time_to_first_chunk_s=float(first_chunk) if isinstance(first_chunk, int | float) else None,
-        )
 
     def _tell(self, record: CostRecord) -> None:
         if _charges_log.isEnabledFor(logging.DEBUG):
@@ -227,10 +216,10 @@ class Pipeline:
 
 _WANTS_PRICE: Final = (Reason.UNKNOWN_MODEL, Reason.UNKNOWN_PROVIDER, Reason.NO_RATE)
 _TOLD_AT_MOST: Final = 1000
-_UNDECIDED: Final = Charge(Status.UNPRICED, Reason.FAULT)
+_LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
 
 
-def _can_cost(reading: Reading, span: EndedSpan) -> bool:
+def _can_cost(reading: Reading) -> bool:
     operation = reading.operation
     if operation in _COSTLESS or operation.endswith(("_memory", "_memory_store")):
         return False
@@ -240,63 +229,128 @@ def _can_cost(reading: Reading, span: EndedSpan) -> bool:
     return bool(operation) or reading.usage is not None or bool(reading.problem)
 
 
-def _charge_without_price(record: CostRecord, reading: Reading) -> Charge | None:
+def _charge_without_price(span: EndedSpan, reading: Reading) -> Charge | None:
     """The charge where no price is needed to say it: contradictory counts, nothing reported, failed calls."""
     if reading.problem:
         return Charge(Status.UNPRICED, Reason.INVALID_USAGE, reading.problem)
-    if record.usage is None:
-        if record.error:
-            return Charge(Status.PRICED, Reason.FAILED, record.error, source="rule")
-        if record.layer is Layer.AGENT:
+    if reading.usage is None:
+        if span.error:
+            return Charge(Status.PRICED, Reason.FAILED, span.error, source="rule")
+        if reading.layer is Layer.AGENT:
             return Charge(Status.UNPRICED, Reason.REMOTE_AGENT)
-        return Charge(Status.UNPRICED, Reason.NO_USAGE, f"{record.scope or 'the span'} reported no token counts")
+        return Charge(Status.UNPRICED, Reason.NO_USAGE, f"{span.scope or 'the span'} reported no token counts")
     return None
 
 
-def _query(record: CostRecord, reading: Reading) -> PriceQuery:
+def _query(span: EndedSpan, reading: Reading) -> PriceQuery:
     return PriceQuery(
-        provider=record.provider,
-        model=record.model,
-        at_ns=record.start_ns,
+        provider=reading.provider,
+        model=reading.model_answered or reading.model_requested,
+        at_ns=span.start_ns,
         service_tier=reading.service_tier,
         server_address=reading.server_address,
-        requested_model=record.model_requested,
+        requested_model=reading.model_requested,
     )
 
 
-def _priced(record: CostRecord, query: PriceQuery, catalog: Catalog, estimated: bool) -> CostRecord:
-    charge = catalog.price(record.usage or Usage.of({}), query)
+def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: bool) -> Charge:
+    charge = catalog.price(usage if usage is not None else _NO_COUNTS, query)
     if estimated and charge.status is Status.PRICED:
-        charge = replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED)
-    return replace(record, charge=charge)
+        return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED)
+    return charge
 
 
-def _sighting(record: CostRecord, reading: Reading, span: EndedSpan) -> Sighting:
+_NO_COUNTS: Final = Usage.of({})
+
+
+def _record(
+    span: EndedSpan, reading: Reading, key: str, who: Mapping[str, str], charge: Charge, counted_as: str
+) -> CostRecord:
+    first_chunk = span.attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
+    return CostRecord(
+        key=key,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        operation=reading.operation,
+        provider=reading.provider,
+        model_requested=reading.model_requested,
+        model_answered=reading.model_answered,
+        charge=charge,
+        usage=reading.usage,
+        response_id=reading.response_id,
+        labels=who,
+        process=_process_of(span),
+        scope=span.scope,
+        layer=reading.layer,
+        streaming=reading.streaming,
+        sampled=span.sampled,
+        finish_reason=reading.finish_reason,
+        error=span.error,
+        time_to_first_chunk_s=float(first_chunk) if isinstance(first_chunk, int | float) else None,
+        counted_as=counted_as,
+    )
+
+
+def _process_of(span: EndedSpan) -> str:
     process = span.resource.get(semconv.SERVICE_INSTANCE_ID)
-    return replace(
-        _sighting_of_record(record),
-        process=str(process) if process else record.trace_id,
+    return process if isinstance(process, str) else ""
+
+
+def _sighting(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sighting:
+    return Sighting(
+        key=key,
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        process=_process_of(span) or span.trace_id,
+        tenant=tenant,
+        scope=span.scope,
+        layer=reading.layer,
         kind=span.kind,
+        response_id=reading.response_id,
+        totals=_totals(reading.usage),
+        models=_models(reading.model_answered, reading.model_requested),
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
         inside=span.inside,
     )
 
 
 def _sighting_of_record(record: CostRecord) -> Sighting:
-    usage = record.usage
     return Sighting(
         key=record.key,
         trace_id=record.trace_id,
         span_id=record.span_id,
         parent_span_id=record.parent_span_id,
-        process=record.trace_id,
+        process=record.process or record.trace_id,
         tenant=record.labels.get("tenant", ""),
         scope=record.scope,
         layer=record.layer,
         kind="CLIENT",
-        operation=record.operation,
         response_id=record.response_id,
-        totals=NO_TOTALS if usage is None else (usage.get("input_tokens"), usage.get("output_tokens")),
-        models=tuple(name for name in (record.model_answered, record.model_requested) if name),
+        totals=_totals(record.usage),
+        models=_models(record.model_answered, record.model_requested),
         start_ns=record.start_ns,
         end_ns=record.end_ns,
     )
+
+
+def _totals(usage: Usage | None) -> tuple[int, int]:
+    return NO_TOTALS if usage is None else (usage.get("input_tokens"), usage.get("output_tokens"))
+
+
+def _models(answered: str, requested: str) -> tuple[str, ...]:
+    if answered and requested and answered != requested:
+        return (answered, requested)
+    return (answered or requested,) if answered or requested else ()
+
+
+def _verdict_of(record: CostRecord) -> Verdict:
+    """A record's verdict as matching sees it: an unpriced call is a call, like a priced one."""
+    status = record.charge.status
+    if status in (Status.WRAPPER, Status.DUPLICATE):
+        return Verdict(status, record.charge.reason, record.counted_as)
+    return COUNT

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
@@ -21,7 +21,7 @@ from opentelemetry.trace.span import format_span_id, format_trace_id
 from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.matching import Inside
-from otel_cost.model import EMPTY, NANO, Charge, CostRecord, Reason, Status, nano_to_usd
+from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
 from otel_cost.pipeline import EndedSpan, Pipeline
 
 _NODE: Final = "_otel_cost_node"
@@ -33,55 +33,50 @@ _KEPT: Final = (
     semconv.REQUEST_MODEL,
 )
 """Attributes kept from the start: past 128 the SDK drops the oldest ones."""
+_SCOPES_AT_MOST: Final = 10_000
 
 
 class Node:
     """What is remembered of an open span: its place in the tree and what was counted below it."""
 
-    __slots__ = (
-        "calls",
-        "enriched",
-        "genai",
-        "kept",
-        "labels",
-        "lock",
-        "own_calls",
-        "parent",
-        "processor",
-        "settled",
-        "subtree_nano",
-    )
+    # Defaults live on the class: most spans are no calls, and every assignment is paid for each of them.
+    genai = False
+    kept: Mapping[str, object] = EMPTY
+    enriched = False
+    settled = False
+    calls = 0
+    own_calls = 0
+    subtree_nano = 0
 
-    def __init__(
-        self,
-        processor: CostSpanProcessor,
-        parent: Node | None,
-        genai: bool,
-        kept: Mapping[str, object],
-        who: Mapping[str, str],
-    ) -> None:
+    def __init__(self, processor: CostSpanProcessor, parent: Node | None, where: Context) -> None:
         self.processor = processor
         self.parent = parent
-        self.genai = genai
-        self.kept = kept
-        self.labels = who
-        self.lock = threading.Lock()
-        self.enriched = False
-        self.settled = False
-        self.calls = 0
-        self.own_calls = 0
-        self.subtree_nano = 0
+        self.where = where
 
     def claim(self) -> bool:
         """Mark the span as enriched by one of our instrumentors; False when another call did so before."""
-        with self.lock:
+        with _claiming:
             first, self.enriched = not self.enriched, True
         return first
+
+
+_claiming: Final = threading.Lock()
 
 
 def node_of(span: object) -> Node | None:
     """The node of an open span; None for spans that are not recorded, ended, or not of an instrumented provider."""
     return cast("Node | None", getattr(span, _NODE, None))
+
+
+class _GenaiScopes(dict[str, bool]):
+    """Whether spans of a scope are treated as calls from their start: those of known emitters, and of scopes that were
+    seen to write such spans (which are put in)."""
+
+    def __missing__(self, scope: str) -> bool:
+        known = dialects.emitter_of(scope) is not None
+        if len(self) < _SCOPES_AT_MOST:
+            self[scope] = known
+        return known
 
 
 class CostSpanProcessor(SpanProcessor):
@@ -96,54 +91,67 @@ class CostSpanProcessor(SpanProcessor):
         self._pipeline = pipeline
         self._baggage = config.labels.baggage
         self._compat = config.compat
+        self._static = config.labels.static
         self._instance = instance_id
         self._on_genai = on_genai
+        self._genai_scopes = _GenaiScopes()
+        self._last_resource: tuple[object, Mapping[str, object]] = (None, {})
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        shield.run("span start", None, self._start, span, parent_context)
-
-    def _start(self, span: Span, parent_context: Context | None) -> None:
-        if _NODE in span.__dict__:
+        # Every span of the app comes by here: what is not needed for all of them is in _start_call.
+        if node_of(span) is not None:
             return  # a second processor of ours on the same provider
-        parent = node_of(trace.get_current_span(parent_context))
-        attributes = span.attributes or {}
+        where = parent_context if parent_context is not None else context.get_current()
         scope = span.instrumentation_scope
-        genai = not dialects.EVIDENCE.isdisjoint(attributes) or (
-            scope is not None and dialects.emitter_of(scope.name) is not None
-        )
-        kept: Mapping[str, object] = EMPTY
-        if genai:
-            kept = {name: attributes[name] for name in _KEPT if name in attributes}
-            self._on_genai()
-        who = labelling.current(parent_context)
-        if self._baggage:
-            who = {**labelling.from_baggage(self._baggage, parent_context), **who}
-        setattr(span, _NODE, Node(self, parent, genai, kept, who))
-        span.__class__ = _ending_class(type(span))
+        node = Node(self, node_of(trace.get_current_span(where)), where)
+        setattr(span, _NODE, node)
+        span.__class__ = _ending_classes[type(span)]
+        if scope is not None and self._genai_scopes[scope.name]:
+            shield.run("span start", None, self._start_call, span, node)
+
+    def _start_call(self, span: Span, node: Node) -> None:
+        node.genai = True
+        attributes = _attributes_of(span)
+        node.kept = {name: attributes[name] for name in _KEPT if name in attributes}
+        self._on_genai()
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
     def settle(self, span: Span, node: Node, end_ns: int) -> None:
         """Price ``span``, which is about to end at ``end_ns``, and write what it cost on it."""
-        attributes = span.attributes or {}
+        attributes = _attributes_of(span)
         if node.genai or not dialects.EVIDENCE.isdisjoint(attributes):
-            record = self._pipeline.process(self._ended(span, node, attributes, end_ns))
-            if record is not None:
-                span.set_attributes(wire.charge_to_attributes(record.charge))
-                _write_compat(span, record, self._compat)
-                _add_to_ancestors(node, record)
+            self._settle_call(span, node, attributes, end_ns)
         if node.subtree_nano:
             span.set_attribute(semconv.SUBTREE_COST, nano_to_usd(node.subtree_nano))
 
-    def _ended(self, span: Span, node: Node, attributes: Mapping[str, object], end_ns: int) -> EndedSpan:
+    def _settle_call(self, span: Span, node: Node, attributes: dict[str, object], end_ns: int) -> None:
         if any(name not in attributes for name in node.kept):
             attributes = {**node.kept, **attributes}
+        ended = self._ended(span, node, attributes, end_ns)
+        record = self._pipeline.process(ended)
+        if record is None:
+            return
+        if not node.genai:
+            self._genai_scopes[ended.scope] = True
+        written = wire.charge_to_attributes(record.charge)
+        for label, value in ended.labels.items():
+            # Said in code or in baggage: backends and the book would not know it otherwise.
+            written.setdefault(semconv.label_attribute(label), value)
+        for label, value in self._static.items():
+            name = semconv.label_attribute(label)
+            if name not in attributes:
+                written.setdefault(name, value)
+        written.update(_compatible(record, self._compat))
+        span.set_attributes(written)
+        _add_to_ancestors(node, record)
+
+    def _ended(self, span: Span, node: Node, attributes: Mapping[str, object], end_ns: int) -> EndedSpan:
         own = span.get_span_context()
         scope = span.instrumentation_scope
-        resource = span.resource.attributes
-        if semconv.SERVICE_INSTANCE_ID not in resource:
-            # One process is one instance to matching, whatever its resource says.
-            resource = {**resource, semconv.SERVICE_INSTANCE_ID: self._instance}
+        who = labelling.current(node.where)
+        if self._baggage:
+            who = {**labelling.from_baggage(self._baggage, node.where), **who}
         return EndedSpan(
             trace_id=format_trace_id(own.trace_id),
             span_id=format_span_id(own.span_id),
@@ -155,13 +163,20 @@ class CostSpanProcessor(SpanProcessor):
             start_ns=span.start_time or end_ns,
             end_ns=end_ns,
             attributes=attributes,
-            resource=resource,
+            resource=self._resource_of(span),
             error=_error_of(span, attributes),
-            labels=node.labels,
+            labels=who,
             sampled=own.trace_flags.sampled,
-            enriched=node.enriched,
             inside=Inside(node.calls, node.own_calls),
         )
+
+    def _resource_of(self, span: Span) -> Mapping[str, object]:
+        """The resource's attributes as a plain mapping. One process is one instance, whatever its resource says."""
+        seen, attributes = self._last_resource
+        if seen is not span.resource:
+            attributes = {semconv.SERVICE_INSTANCE_ID: self._instance, **span.resource.attributes}
+            self._last_resource = (span.resource, attributes)
+        return attributes
 
     def on_end(self, span: ReadableSpan) -> None:
         """Nothing: the work was done while the span could still be written to."""
@@ -173,38 +188,56 @@ class CostSpanProcessor(SpanProcessor):
         return self._pipeline.flush(timeout_millis / 1000)
 
 
+_EVIDENCE: Final = dialects.EVIDENCE
 _FAULTED: Final = object()
 _FAULT_ATTRIBUTES: Final = wire.charge_to_attributes(Charge(Status.UNPRICED, Reason.FAULT))
-_ending_classes: Final[dict[type, type]] = {}
 
 
-def _ending_class(cls: type[Span]) -> type[Span]:
-    """The cached subclass of ``cls`` whose ``end`` settles the span first."""
-    found = _ending_classes.get(cls)
-    if found is None:
-        found = _ending_classes[cls] = _make_ending_class(cls)
-    return found
+class _EndingClasses(dict[type, type]):
+    """A span class to its subclass whose ``end`` settles the span first."""
+
+    def __missing__(self, cls: type) -> type:
+        made = self[cls] = _make_ending_class(cls)
+        return made
+
+
+_ending_classes: Final = _EndingClasses()
 
 
 def _make_ending_class(cls: type[Span]) -> type[Span]:
     def end(self: Span, end_time: int | None = None) -> None:
         end_ns = time.time_ns() if end_time is None else end_time
         node = node_of(self)
-        if node is not None:
-            # A second end() waits until the first has written its attributes, then does nothing. That mark is on the
-            # instance, while a copy of a span shares its node and attributes: it ends by itself, settled once.
-            with node.lock:
-                if self.__dict__.get(_ENDED, False):
+        if node is not None and (node.genai or node.subtree_nano or not _EVIDENCE.isdisjoint(_attributes_of(self))):
+            # Whoever puts its lock here first ends the span; a second end() waits until the first has written its
+            # attributes, then does nothing. The mark is on the instance, while a copy of a span shares its node and
+            # attributes: it ends by itself, settled once.
+            lock = threading.Lock()
+            lock.acquire()
+            first = vars(self).setdefault(_ENDED, lock)
+            if first is not lock:
+                with first:
                     return
-                setattr(self, _ENDED, True)
+            try:
                 if not node.settled:
                     node.settled = True
                     done = shield.run("span end", _FAULTED, node.processor.settle, self, node, end_ns)
                     if done is _FAULTED and node.genai:
                         self.set_attributes(_FAULT_ATTRIBUTES)
+            finally:
+                lock.release()
         cls.end(self, end_ns)
 
     return type(cls.__name__, (cls,), {"end": end, "__module__": cls.__module__, "__qualname__": cls.__qualname__})
+
+
+def _attributes_of(span: Span) -> dict[str, object]:
+    """A copy of the span's attributes."""
+    try:
+        # The SDK's own container copies without a lock and without a step for each key; the public property wraps it.
+        return cast("dict[str, object]", getattr(span, "_attributes").copy())  # noqa: B009
+    except AttributeError:
+        return dict(span.attributes or {})
 
 
 def _error_of(span: Span, attributes: Mapping[str, object]) -> str:
@@ -227,17 +260,20 @@ def _add_to_ancestors(node: Node, record: CostRecord) -> None:
         above = above.parent
 
 
-def _write_compat(span: Span, record: CostRecord, compat: tuple[str, ...]) -> None:
+def _compatible(record: CostRecord, compat: tuple[str, ...]) -> dict[str, float]:
+    """The cost under the names that other products read."""
     if not compat or not record.charge.status.counted:
-        return
-    usd = record.charge.amount_nano / NANO
+        return {}
+    usd = nano_to_usd(record.charge.amount_nano)
+    found: dict[str, float] = {}
     if "openlit" in compat:
-        span.set_attribute(semconv.COMPAT_OPENLIT_COST, usd)
+        found[semconv.COMPAT_OPENLIT_COST] = usd
     if "logfire" in compat:
-        span.set_attribute(semconv.COMPAT_LOGFIRE_COST, usd)
+        found[semconv.COMPAT_LOGFIRE_COST] = usd
     if "openinference" in compat:
-        names = {"total": usd, "prompt": _sum_usd(record, (0, 2, 3)), "completion": _sum_usd(record, (1,))}
-        span.set_attributes({semconv.COMPAT_OPENINFERENCE_PREFIX + name: value for name, value in names.items()})
+        parts = {"total": usd, "prompt": _sum_usd(record, (0, 2, 3)), "completion": _sum_usd(record, (1,))}
+        found.update({semconv.COMPAT_OPENINFERENCE_PREFIX + name: value for name, value in parts.items()})
+    return found
 
 
 def _sum_usd(record: CostRecord, indexes: tuple[int, ...]) -> float:

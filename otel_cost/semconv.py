@@ -158,6 +158,7 @@ CHARGE_PARENT_SPAN_ID: Final = "otel_cost.charge.parent_span_id"
 CHARGE_START_NS: Final = "otel_cost.charge.start_unix_nano"
 CHARGE_END_NS: Final = "otel_cost.charge.end_unix_nano"
 CHARGE_SCOPE: Final = "otel_cost.charge.scope"
+CHARGE_PROCESS: Final = "otel_cost.charge.process"
 CHARGE_LAYER: Final = "otel_cost.charge.layer"
 CHARGE_COUNTED: Final = "otel_cost.charge.counted_as"
 

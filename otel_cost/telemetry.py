@@ -26,7 +26,8 @@ from otel_cost.budgets.spec import BudgetState
 from otel_cost.config import Config
 from otel_cost.forking import after_fork_in_child
 from otel_cost.label_bounds import LabelBounds
-from otel_cost.model import NANO, CostRecord, Status, Usage, Void, nano_to_usd
+from otel_cost.model import NANO, CostRecord, Status, Void, nano_to_usd
+from otel_cost.units import disjoint_tokens
 from otel_cost.version import VERSION
 
 _SEVERITY: Final = {
@@ -34,15 +35,12 @@ _SEVERITY: Final = {
     "warning": SeverityNumber.WARN,
     "critical": SeverityNumber.ERROR,
 }
-_TOKEN_TYPES: Final = (
-    # disjoint: cached parts are taken out of input, reasoning out of output
-    ("input", "input_tokens", ("cache_read_tokens", "cache_write_tokens")),
-    ("cache_read", "cache_read_tokens", ()),
-    ("cache_write", "cache_write_tokens", ()),
-    ("output", "output_tokens", ("output_reasoning_tokens",)),
-    ("reasoning", "output_reasoning_tokens", ()),
-)
-
+_ATTRIBUTE_OF: Final = {
+    "provider": semconv.PROVIDER_NAME,
+    "model": semconv.RESPONSE_MODEL,
+    "operation": semconv.OPERATION_NAME,
+    "kind": semconv.KIND,
+}
 Key = tuple[str, ...]
 
 
@@ -64,7 +62,8 @@ class Telemetry:
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
     ) -> None:
-        self._bounds = LabelBounds(config.labels)
+        self._bounds = LabelBounds(config.labels.metrics, config.labels.max_values)
+        self._keys = tuple(_ATTRIBUTE_OF.get(name) or semconv.label_attribute(name) for name in self._bounds.names)
         self._charge_events = config.charge_events
         self._budget_states = budget_states
         self._meter_provider = meter_provider
@@ -79,6 +78,7 @@ class Telemetry:
         self._tokens: dict[Key, int] = {}
         self._operations: dict[Key, int] = {}
         self._budget_events: dict[tuple[str, Key], int] = {}
+        self._histogram_cache: dict[Key, Mapping[str, str]] = {}
 
     def _after_fork(self) -> None:
         """A child starts from zero, with instruments of its own: it would count its parent's totals again."""
@@ -93,7 +93,7 @@ class Telemetry:
     def take(self, record: CostRecord) -> None:
         """Count one settled operation, and send its event where configured."""
         self._register()
-        labels = self._bounds.values(record)
+        labels = self._labels(record)
         charge = record.charge
         reason = charge.reason.value if charge.reason is not None else ""
         with self._lock:
@@ -101,16 +101,42 @@ class Telemetry:
             if charge.status.counted:
                 _add(self._spend, (*labels, charge.status.value), charge.amount_nano)
             if record.usage is not None and charge.status not in (Status.WRAPPER, Status.DUPLICATE):
-                for token_type, count in _disjoint_tokens(record.usage):
+                for token_type, count in disjoint_tokens(record.usage.counts):
                     _add(self._tokens, (*labels, token_type), count)
-        attributes = self._bounds.attributes(labels)
+        attributes = self._histogram_attributes(labels)
         span_context = _context_of(record)
         if charge.status.counted:
             self._cost_histogram.record(nano_to_usd(charge.amount_nano), attributes, span_context)
-        if record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX) and not record.enriched:
+        if record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX):
             self._record_conventional(record, attributes, span_context)
         if self._charge_events == "all" or (self._charge_events == "unsampled" and not record.sampled):
             self._emit(semconv.EVENT_CHARGE, wire.record_to_attributes(record), SeverityNumber.INFO, span_context)
+
+    def _labels(self, record: CostRecord) -> Key:
+        who = record.labels
+        return self._bounds.bounded(
+            (
+                record.provider,
+                record.model,
+                record.operation,
+                record.kind.value,
+                *[who.get(name, "") for name in self._bounds.names[4:]],
+            )
+        )
+
+    def _attributes(self, labels: Key) -> dict[str, str]:
+        """Metric attributes for label values; empty ones are left out."""
+        return {key: value for key, value in zip(self._keys, labels, strict=True) if value}
+
+    def _histogram_attributes(self, labels: Key) -> Mapping[str, str]:
+        """Without what the resource says anyway: each attribute of a synchronous instrument costs the app's thread."""
+        found = self._histogram_cache.get(labels)
+        if found is None:
+            attributes = self._attributes(labels)
+            for key in (semconv.KIND, semconv.SERVICE_NAME, semconv.ENVIRONMENT):
+                attributes.pop(key, None)
+            found = self._histogram_cache[labels] = attributes
+        return found
 
     def void(self, void: Void) -> None:
         """In process nothing is ever voided: the first to end is the one that counts."""
@@ -206,15 +232,15 @@ class Telemetry:
 
     def _observe_spend(self) -> Iterable[Observation]:
         for (*labels, status), nano in self._snapshot(self._spend):
-            yield Observation(nano / NANO, {**self._bounds.attributes(tuple(labels)), semconv.STATUS: status})
+            yield Observation(nano / NANO, {**self._attributes(tuple(labels)), semconv.STATUS: status})
 
     def _observe_tokens(self) -> Iterable[Observation]:
         for (*labels, token_type), count in self._snapshot(self._tokens):
-            yield Observation(count, {**self._bounds.attributes(tuple(labels)), semconv.TOKEN_TYPE: token_type})
+            yield Observation(count, {**self._attributes(tuple(labels)), semconv.TOKEN_TYPE: token_type})
 
     def _observe_operations(self) -> Iterable[Observation]:
         for (*labels, status, reason), count in self._snapshot(self._operations):
-            attributes = {**self._bounds.attributes(tuple(labels)), semconv.STATUS: status}
+            attributes = {**self._attributes(tuple(labels)), semconv.STATUS: status}
             if reason:
                 attributes[semconv.REASON] = reason
             yield Observation(count, attributes)
@@ -261,17 +287,13 @@ def _add_event(totals: dict[tuple[str, Key], int], name: str, key: Key) -> None:
     totals[name, key] = totals.get((name, key), 0) + 1
 
 
-def _disjoint_tokens(usage: Usage) -> Iterable[tuple[str, int]]:
-    for token_type, unit, inside in _TOKEN_TYPES:
-        count = usage.get(unit) - sum(usage.get(part) for part in inside)
-        if count > 0:
-            yield token_type, count
-
-
 def _context_of(record: CostRecord) -> Context:
     """The record's own span as context: without it an exemplar would point at the parent."""
     if not record.trace_id or not record.span_id:
-        return context_api.get_current()
+        return _NOTHING
     flags = TraceFlags(TraceFlags.SAMPLED if record.sampled else TraceFlags.DEFAULT)
     span_context = SpanContext(int(record.trace_id, 16), int(record.span_id, 16), is_remote=False, trace_flags=flags)
-    return trace.set_span_in_context(NonRecordingSpan(span_context), context_api.get_current())
+    return trace.set_span_in_context(NonRecordingSpan(span_context), _NOTHING)
+
+
+_NOTHING: Final = Context()

@@ -7,6 +7,7 @@ dimensions and more: ``cache_read_tokens`` (input, cache read) is a part of ``in
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 _MODALITIES: Final = ("text", "audio", "image", "video")
@@ -90,3 +91,24 @@ def cost_part(unit: str) -> str:
         return "other"
     token_type = dimensions.get("token_type", "")
     return token_type if token_type.startswith("cache_") else dimensions["direction"]
+
+
+_TOKEN_TYPES: Final = (
+    # (type, its unit, the parts that have a type of their own)
+    ("input", "input_tokens", ("cache_read_tokens", "cache_write_tokens")),
+    ("cache_read", "cache_read_tokens", ()),
+    ("cache_write", "cache_write_tokens", ()),
+    ("output", "output_tokens", ("output_reasoning_tokens",)),
+    ("reasoning", "output_reasoning_tokens", ()),
+)
+
+
+def disjoint_tokens(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Token counts by type, so that they can be summed: cached tokens are taken out of input, reasoning out of output.
+    Types without tokens are left out."""
+    for token_type, unit, parts in _TOKEN_TYPES:
+        count = counts.get(unit, 0)
+        for part in parts:
+            count -= counts.get(part, 0)
+        if count > 0:
+            yield token_type, count

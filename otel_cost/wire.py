@@ -124,6 +124,7 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
     texts = {
         semconv.CHARGE_PARENT_SPAN_ID: record.parent_span_id,
         semconv.CHARGE_COUNTED: record.counted_as,
+        semconv.CHARGE_PROCESS: record.process,
         semconv.REQUEST_MODEL: record.model_requested,
         semconv.RESPONSE_MODEL: record.model_answered,
         semconv.RESPONSE_ID: record.response_id,
@@ -173,6 +174,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
             for name, value in attributes.items()
             if name.startswith(_LABELS_PREFIX) and isinstance(value, str)
         },
+        process=_text(attributes, semconv.CHARGE_PROCESS),
         scope=_text(attributes, semconv.CHARGE_SCOPE),
         layer=layer,
         streaming=attributes.get(semconv.REQUEST_STREAM) is True,

@@ -166,6 +166,8 @@ class Call:
             if is_stream(result):
                 self._reader = self._request.reader()
                 self.closing()
+            # The stream may live for long; what was sent need not.
+            self._request = self._request._replace(arguments={})
             self._reaper.watch(self)
             return stand_in
         finally:
@@ -225,12 +227,14 @@ class Call:
     def _finish(self) -> None:
         self._reaper.forget(self)
         try:
-            self._describe()
-            if self._span is not None and not self._claimed:
-                self._span.end()
+            shield.run("instrumentation: describe", None, self._describe)
         finally:
-            if self._hold is not None:
-                self._hold.release()
+            try:
+                if self._span is not None and not self._claimed:
+                    self._span.end()
+            finally:
+                if self._hold is not None:
+                    self._hold.release()
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 

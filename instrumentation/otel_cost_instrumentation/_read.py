@@ -6,12 +6,14 @@ attribute out rather than writing a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from opentelemetry.util.types import AttributeValue
 
 Attributes = dict[str, AttributeValue]
+Names = Mapping[str, str]
+"""Attribute to the name of the field that it is read from."""
 
 _ENCODED_FILE_BYTES: Final = 6_000
 """What an inline image or document counts for: 1,500 tokens at four bytes each, about one full-size image. (OpenAI
@@ -43,23 +45,38 @@ def items(value: object, *path: str) -> list[object]:
     return list(found) if isinstance(found, list | tuple) else []
 
 
-def present(values: Mapping[str, AttributeValue | None]) -> Attributes:
-    """``values`` without what was not reported (None) or is empty text. A zero stays."""
-    return {name: value for name, value in values.items() if value is not None and value != ""}
-
-
-def parts(values: Mapping[str, int | None]) -> Attributes:
-    """Counts of parts of a total that are not 0: an absent part means the same, and a span stays small."""
-    return {name: value for name, value in values.items() if value}
-
-
-def parameters(body: object, names: Mapping[str, tuple[str, type]]) -> Attributes:
-    """Request parameters as attributes. ``names``: attribute to (field of the body, type to write it as)."""
+def texts(value: object, names: Names) -> Attributes:
+    """The strings among the fields of ``value`` that are not empty. ``names``: attribute to field."""
     found: Attributes = {}
-    for attribute, (name, kind) in names.items():
-        value = field(body, name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[attribute] = kind(value)
+    for attribute, name in names.items():
+        text = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+        if text and isinstance(text, str):
+            found[attribute] = text
+    return found
+
+
+def totals(value: object, names: Names) -> Attributes:
+    """The whole numbers among the fields of ``value``. An explicit zero is a zero."""
+    found: Attributes = {}
+    for attribute, name in names.items():
+        number = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+        if isinstance(number, int) and number is not True and number is not False:
+            found[attribute] = number
+    return found
+
+
+def parts(value: object, names: Names) -> Attributes:
+    """As :func:`totals`, for parts of a total: an absent part means the same as a zero, and a span stays small."""
+    return {} if value is None else {name: number for name, number in totals(value, names).items() if number}
+
+
+def numbers(value: object, names: Names) -> Attributes:
+    """The numbers among the fields of ``value``, as floats."""
+    found: Attributes = {}
+    for attribute, name in names.items():
+        number = field(value, name)
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            found[attribute] = float(number)
     return found
 
 
@@ -95,9 +112,3 @@ _ENCODED_FILE: Final = "data:"
 def estimated_tokens(seen_bytes: int) -> int:
     """Four bytes of UTF-8 a token, rounded up: the usual rule of thumb for English; other scripts need fewer bytes."""
     return -(-seen_bytes // 4)
-
-
-def usage_of(value: object, read: Callable[[object], Attributes]) -> Attributes:
-    """``read`` applied to the ``usage`` of ``value``; nothing where there is none."""
-    usage = field(value, "usage")
-    return {} if usage is None else read(usage)

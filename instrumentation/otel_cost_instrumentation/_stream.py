@@ -11,8 +11,9 @@ import inspect
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from enum import Enum, auto
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import wrapt
 
@@ -45,32 +46,55 @@ class Watcher(Protocol):
         """The answer was garbage-collected. Must be safe in a finaliser."""
 
 
+class _Shape(Enum):
+    WHOLE = auto()
+    SYNC_STREAM = auto()
+    ASYNC_STREAM = auto()
+    RAW = auto()
+
+
+class _Shapes(dict[type, _Shape]):
+    """Type to what answers of it are. Remembered, as a model class is slow to say what it has not."""
+
+    def __missing__(self, kind: type) -> _Shape:
+        if hasattr(kind, "__next__"):
+            found = _Shape.SYNC_STREAM
+        elif hasattr(kind, "__anext__"):
+            found = _Shape.ASYNC_STREAM
+        elif hasattr(kind, "http_request") and hasattr(kind, "parse"):
+            found = _Shape.RAW  # an SDK's wrapper around an HTTP response, as with_raw_response gives it
+        else:
+            found = _Shape.WHOLE
+        if len(self) < 1000:
+            self[kind] = found
+        return found
+
+
+_shapes: Final = _Shapes()
+
+
 def is_stream(result: object) -> bool:
-    return hasattr(type(result), "__next__") or hasattr(type(result), "__anext__")
+    return _shapes[type(result)] in (_Shape.SYNC_STREAM, _Shape.ASYNC_STREAM)
 
 
 def complete(result: object) -> object | None:
     """The whole answer (SDK object or decoded JSON), or None when the app has yet to read it."""
-    if is_stream(result):
-        return None
-    return _body_of(result) if _is_raw(result) else result
+    shape = _shapes[type(result)]
+    if shape is _Shape.WHOLE:
+        return result
+    return _body_of(result) if shape is _Shape.RAW else None
 
 
 def watched(result: object, watcher: Watcher) -> object | None:
     """A stand-in for ``result``, or None when it is complete already."""
-    kind = type(result)
-    if hasattr(kind, "__next__"):
+    shape = _shapes[type(result)]
+    if shape is _Shape.WHOLE:
+        return None
+    if shape is _Shape.SYNC_STREAM:
         return SyncStream(result, watcher)
-    if hasattr(kind, "__anext__"):
+    if shape is _Shape.ASYNC_STREAM:
         return AsyncStream(result, watcher)
-    if _is_raw(result) and not cast("Any", result).http_response.is_closed:
-        return RawResponse(result, watcher)
-    return None
-
-
-def _is_raw(result: object) -> bool:
-    """Whether ``result`` is an SDK's wrapper around an HTTP response, as ``with_raw_response`` gives it."""
-    return hasattr(result, "http_response") and hasattr(result, "parse")
+    return None if cast("Any", result).http_response.is_closed else RawResponse(result, watcher)
 
 
 def _body_of(raw: object) -> object | None:

@@ -19,14 +19,16 @@ from otel_cost_instrumentation._base import Inside, Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._read import (
     Attributes,
+    Names,
     count,
     field,
     items,
-    parameters,
+    numbers,
     parts,
-    present,
     text,
     text_bytes,
+    texts,
+    totals,
 )
 from otel_cost_instrumentation._stainless import provider_of, read_post
 
@@ -36,14 +38,11 @@ HOSTS: Final[Mapping[str, str]] = {
     ".googleapis.com": "gcp.vertex_ai",
     ".services.ai.azure.com": "anthropic",
 }
-_RESPONSE_SERVICE_TIER: Final = "anthropic.response.service_tier"
 _INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _PATHS: Final[Mapping[str, object]] = {"v1/messages": None}
-_PARAMETERS: Final[Mapping[str, tuple[str, type]]] = {
-    semconv.REQUEST_MAX_TOKENS: ("max_tokens", int),
-    semconv.REQUEST_TEMPERATURE: ("temperature", float),
-    semconv.REQUEST_TOP_P: ("top_p", float),
-}
+_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
+_LIMIT: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "max_tokens"}
+_HEAD: Final[Names] = {semconv.RESPONSE_ID: "id", semconv.RESPONSE_MODEL: "model"}
 
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
@@ -51,7 +50,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     if post is None:
         return None
     body = post.body
-    found = parameters(body, _PARAMETERS)
+    found = totals(body, _LIMIT) | numbers(body, _PARAMETERS)
     if post.stream:
         found[semconv.REQUEST_STREAM] = True
     return Request(
@@ -70,16 +69,14 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
 
 
 def message(answer: object) -> Attributes:
+    found = texts(answer, _HEAD)
     reason = text(answer, "stop_reason")
-    found = present(
-        {
-            semconv.RESPONSE_ID: text(answer, "id"),
-            semconv.RESPONSE_MODEL: text(answer, "model"),
-            semconv.RESPONSE_FINISH_REASONS: (reason,) if reason else None,
-        }
-    )
+    if reason:
+        found[semconv.RESPONSE_FINISH_REASONS] = [reason]
     usage = field(answer, "usage")
-    return found if usage is None else found | message_usage({name: field(usage, name) for name in _USAGE})
+    if usage is not None:
+        found.update(message_usage({name: field(usage, name) for name in _USAGE}))
+    return found
 
 
 _USAGE: Final = (
@@ -94,7 +91,7 @@ _USAGE: Final = (
 """The fields of a usage that are read."""
 
 
-def message_usage(usage: Mapping[str, object]) -> Attributes:
+def message_usage(usage: dict[str, object]) -> Attributes:
     """Usage of a message, by field. Where it lists its iterations and they come to more, they are what is billed:
     compaction is left out of the totals. Iterations of another model are priced like the answer's, as one span has
     one model."""
@@ -108,20 +105,22 @@ def message_usage(usage: Mapping[str, object]) -> Attributes:
     if count(usage, "output_tokens") is not None:
         found[semconv.USAGE_OUTPUT_TOKENS] = _total(billed, "output_tokens")
     split = [field(entry, "cache_creation") for entry in billed]
-    return (
-        found
-        | present({_RESPONSE_SERVICE_TIER: text(usage, "service_tier")})
-        | parts(
-            {
-                semconv.USAGE_CACHE_READ: _total(billed, "cache_read_input_tokens"),
-                semconv.USAGE_CACHE_WRITE: _total(billed, "cache_creation_input_tokens"),
-                semconv.ANTHROPIC_CACHE_5M: _total(split, "ephemeral_5m_input_tokens"),
-                semconv.ANTHROPIC_CACHE_1H: _total(split, "ephemeral_1h_input_tokens"),
-                semconv.USAGE_REASONING: count(usage, "output_tokens_details", "thinking_tokens"),
-                semconv.UNIT_PREFIX + "web_searches": count(usage, "server_tool_use", "web_search_requests"),
-            }
-        )
-    )
+    of_the_input = {
+        semconv.USAGE_CACHE_READ: _total(billed, "cache_read_input_tokens"),
+        semconv.USAGE_CACHE_WRITE: _total(billed, "cache_creation_input_tokens"),
+        semconv.ANTHROPIC_CACHE_5M: _total(split, "ephemeral_5m_input_tokens"),
+        semconv.ANTHROPIC_CACHE_1H: _total(split, "ephemeral_1h_input_tokens"),
+    }
+    found.update({name: number for name, number in of_the_input.items() if number})
+    found.update(parts(usage.get("output_tokens_details"), _THINKING))
+    found.update(parts(usage.get("server_tool_use"), _SEARCHES))
+    found.update(texts(usage, _TIER))
+    return found
+
+
+_THINKING: Final[Names] = {semconv.USAGE_REASONING: "thinking_tokens"}
+_SEARCHES: Final[Names] = {semconv.UNIT_PREFIX + "web_searches": "web_search_requests"}
+_TIER: Final[Names] = {"anthropic.response.service_tier": "service_tier"}
 
 
 def _total(entries: list[object], *names: str) -> int:
@@ -144,12 +143,12 @@ class MessageReader:
             delta = field(event, "delta")
             self.seen_bytes += text_bytes(*(text(delta, name) for name in ("text", "partial_json", "thinking")))
         elif kind == "message_start":
-            self._known = message({"id": field(event, "message", "id"), "model": field(event, "message", "model")})
+            self._known = texts(field(event, "message"), _HEAD)
             self._take(field(event, "message", "usage"))
         elif kind == "message_delta":
             reason = text(event, "delta", "stop_reason")
             if reason:
-                self._known[semconv.RESPONSE_FINISH_REASONS] = (reason,)
+                self._known[semconv.RESPONSE_FINISH_REASONS] = [reason]
             self.final = self._take(field(event, "usage")) or self.final
         return True
 

@@ -10,22 +10,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
-from opentelemetry.util.types import AttributeValue
-
 from otel_cost import semconv
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._read import (
     Attributes,
+    Names,
     count,
     field,
     items,
-    parameters,
+    numbers,
     parts,
-    present,
     text,
     text_bytes,
-    usage_of,
+    texts,
+    totals,
 )
 from otel_cost_instrumentation._stainless import Post, provider_of, read_post
 
@@ -70,10 +69,11 @@ class _Endpoint:
     asks: bool = False
 
 
+_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
+
+
 def _parameters(post: Post, limit: int | None, choices: int) -> Attributes:
-    found = parameters(
-        post.body, {semconv.REQUEST_TEMPERATURE: ("temperature", float), semconv.REQUEST_TOP_P: ("top_p", float)}
-    )
+    found = numbers(post.body, _PARAMETERS)
     tier = text(post.body, "service_tier")
     if limit is not None:
         found[semconv.REQUEST_MAX_TOKENS] = limit
@@ -90,36 +90,39 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     post = read_post(client, args, kwargs, ENDPOINTS)
     if post is None:
         return None
-    endpoint = ENDPOINTS[post.path]
-    limits = (count(post.body, name) for name in endpoint.output_limits)
-    limit = next((found for found in limits if found is not None), None)
-    choices = count(post.body, "n") or 1
+    endpoint, body = ENDPOINTS[post.path], post.body
+    limit = _limit(body, endpoint.output_limits)
+    choices = count(body, "n") or 1
     provider = provider_of(post.address, HOSTS, "openai")
-    asks = (
-        endpoint.operation == semconv.OP_CHAT
-        and endpoint.reader is ChatReader
-        and _asks(client, post, provider, kwargs)
-    )
+    asks = endpoint.asks and post.stream and _asks(client, post, provider, kwargs)
     return Request(
         operation=endpoint.operation,
         provider=provider,
-        model=text(post.body, "model"),
+        model=text(body, "model"),
         address=post.address,
         port=post.port,
         answer=endpoint.answer,
         reader=partial(ChatReader, conceal=True) if asks else endpoint.reader,
-        arguments=_with_usage(kwargs, post.body) if asks else kwargs,
+        arguments=_with_usage(kwargs, body) if asks else kwargs,
         parameters=_parameters(post, limit, choices),
-        input_bytes=text_bytes(*(post.body.get(name) for name in endpoint.inputs)),
+        input_bytes=text_bytes(*[body.get(name) for name in endpoint.inputs]),
         max_output_tokens=limit,
         choices=choices,
     )
 
 
+def _limit(body: Mapping[str, object], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        limit = count(body, name)
+        if limit is not None:
+            return limit
+    return None
+
+
 def _asks(client: object, post: Post, provider: str, kwargs: Arguments) -> bool:
     """Whether to ask for the usage of a stream: the app did not, the host knows how, and the app reads it through the
     SDK, so that the extra chunk can be kept from it."""
-    if not post.stream or post.raw or provider not in _USAGE_ON_REQUEST:
+    if post.raw or provider not in _USAGE_ON_REQUEST:
         return False
     extra = field(kwargs.get("options"), "extra_json")
     for body in (post.body, extra):
@@ -140,77 +143,78 @@ def _with_usage(kwargs: Arguments, body: Mapping[str, object]) -> Arguments:
 # --- what comes out ---------------------------------------------------------------------------------------------------
 
 
+_HEAD: Final[Names] = {
+    semconv.RESPONSE_ID: "id",
+    semconv.RESPONSE_MODEL: "model",
+    semconv.OPENAI_RESPONSE_SERVICE_TIER: "service_tier",
+}
+_EMBEDDINGS_HEAD: Final[Names] = {semconv.RESPONSE_MODEL: "model"}
+_CHAT_TOTALS: Final[Names] = {
+    semconv.USAGE_INPUT_TOKENS: "prompt_tokens",
+    semconv.USAGE_OUTPUT_TOKENS: "completion_tokens",
+}
+_RESPONSE_TOTALS: Final[Names] = {
+    semconv.USAGE_INPUT_TOKENS: "input_tokens",
+    semconv.USAGE_OUTPUT_TOKENS: "output_tokens",
+}
+_INPUT_PARTS: Final[Names] = {
+    semconv.USAGE_CACHE_READ: "cached_tokens",
+    semconv.USAGE_CACHE_WRITE: "cache_write_tokens",
+    semconv.USAGE_AUDIO_INPUT: "audio_tokens",
+}
+_OUTPUT_PARTS: Final[Names] = {
+    semconv.USAGE_REASONING: "reasoning_tokens",
+    semconv.USAGE_AUDIO_OUTPUT: "audio_tokens",
+}
+
+
 def token_usage(usage: object) -> Attributes:
     """Usage of a chat completion or an embedding."""
-    found = present(
-        {
-            semconv.USAGE_INPUT_TOKENS: count(usage, "prompt_tokens"),
-            semconv.USAGE_OUTPUT_TOKENS: count(usage, "completion_tokens"),
-        }
-    )
-    into, out = field(usage, "prompt_tokens_details"), field(usage, "completion_tokens_details")
-    return found | parts(
-        {
-            semconv.USAGE_CACHE_READ: count(into, "cached_tokens"),
-            semconv.USAGE_CACHE_WRITE: count(into, "cache_write_tokens"),
-            semconv.USAGE_AUDIO_INPUT: count(into, "audio_tokens"),
-            semconv.USAGE_AUDIO_OUTPUT: count(out, "audio_tokens"),
-            semconv.USAGE_REASONING: count(out, "reasoning_tokens"),
-        }
-    )
+    found = totals(usage, _CHAT_TOTALS)
+    found.update(parts(field(usage, "prompt_tokens_details"), _INPUT_PARTS))
+    found.update(parts(field(usage, "completion_tokens_details"), _OUTPUT_PARTS))
+    return found
 
 
 def response_usage(usage: object) -> Attributes:
     """Usage of a response of the Responses API."""
-    found = present(
-        {
-            semconv.USAGE_INPUT_TOKENS: count(usage, "input_tokens"),
-            semconv.USAGE_OUTPUT_TOKENS: count(usage, "output_tokens"),
-        }
-    )
-    return found | parts(
-        {
-            semconv.USAGE_CACHE_READ: count(usage, "input_tokens_details", "cached_tokens"),
-            semconv.USAGE_CACHE_WRITE: count(usage, "input_tokens_details", "cache_write_tokens"),
-            semconv.USAGE_REASONING: count(usage, "output_tokens_details", "reasoning_tokens"),
-        }
-    )
-
-
-def _head(answer: object) -> dict[str, AttributeValue | None]:
-    return {
-        semconv.RESPONSE_ID: text(answer, "id"),
-        semconv.RESPONSE_MODEL: text(answer, "model"),
-        semconv.OPENAI_RESPONSE_SERVICE_TIER: text(answer, "service_tier"),
-    }
+    found = totals(usage, _RESPONSE_TOTALS)
+    found.update(parts(field(usage, "input_tokens_details"), _INPUT_PARTS))
+    found.update(parts(field(usage, "output_tokens_details"), _OUTPUT_PARTS))
+    return found
 
 
 def chat(completion: object) -> Attributes:
-    reasons = tuple(text(choice, "finish_reason") or "error" for choice in items(completion, "choices"))
-    return present({**_head(completion), semconv.RESPONSE_FINISH_REASONS: reasons or None}) | usage_of(
-        completion, token_usage
-    )
+    found = texts(completion, _HEAD)
+    reasons = [text(choice, "finish_reason") or "error" for choice in items(completion, "choices")]
+    if reasons:
+        found[semconv.RESPONSE_FINISH_REASONS] = reasons
+    found.update(token_usage(field(completion, "usage")))
+    return found
 
 
 def response(answer: object) -> Attributes:
-    reason = text(answer, "incomplete_details", "reason") or text(answer, "status")
-    failure = text(answer, "error", "code") if text(answer, "status") == "failed" else ""
-    searches = sum(
-        text(item, "type") == "web_search_call" and text(item, "action", "type") in ("", "search")
-        for item in items(answer, "output")
-    )
-    found = present(
-        {
-            **_head(answer),
-            semconv.RESPONSE_FINISH_REASONS: (reason,) if reason else None,
-            semconv.ERROR_TYPE: failure,
-        }
-    )
-    return found | usage_of(answer, response_usage) | parts({semconv.UNIT_PREFIX + "web_searches": searches})
+    found = texts(answer, _HEAD)
+    status = text(answer, "status")
+    reason = text(answer, "incomplete_details", "reason") or status
+    if reason:
+        found[semconv.RESPONSE_FINISH_REASONS] = [reason]
+    if status == "failed":
+        found[semconv.ERROR_TYPE] = text(answer, "error", "code") or status
+    searches = sum(map(_is_search, items(answer, "output")))
+    if searches:
+        found[semconv.UNIT_PREFIX + "web_searches"] = searches
+    found.update(response_usage(field(answer, "usage")))
+    return found
+
+
+def _is_search(item: object) -> bool:
+    """Whether an output item is a web search; opening a page or looking for text in one is not billed as one."""
+    return text(item, "type") == "web_search_call" and text(item, "action", "type") in ("", "search")
 
 
 def embeddings(answer: object) -> Attributes:
-    return present(_head(answer)) | usage_of(answer, token_usage)
+    return texts(answer, _EMBEDDINGS_HEAD) | token_usage(field(answer, "usage"))
 
 
 class ChatReader:
@@ -219,7 +223,7 @@ class ChatReader:
     def __init__(self, conceal: bool = False) -> None:
         self._conceal = conceal
         self._usage: object = None
-        self._head: dict[str, AttributeValue | None] = {}
+        self._head: Attributes = {}
         self._reasons: dict[int, str] = {}
         self.seen_bytes = 0
 
@@ -232,7 +236,7 @@ class ChatReader:
         for choice in choices:
             self._read_choice(choice)
         if not self._head.get(semconv.RESPONSE_ID) or text(chunk, "service_tier"):
-            self._head = _head(chunk)
+            self._head = texts(chunk, _HEAD)
         usage = field(chunk, "usage")
         if usage is not None:
             self._usage = usage
@@ -254,9 +258,10 @@ class ChatReader:
             self._reasons[count(choice, "index") or 0] = reason
 
     def attributes(self) -> Attributes:
-        reasons = tuple(self._reasons[index] for index in sorted(self._reasons))
-        found = present({**self._head, semconv.RESPONSE_FINISH_REASONS: reasons or None})
-        return found if self._usage is None else found | token_usage(self._usage)
+        found = self._head | token_usage(self._usage)
+        if self._reasons:
+            found[semconv.RESPONSE_FINISH_REASONS] = [self._reasons[index] for index in sorted(self._reasons)]
+        return found
 
 
 def _hide_usage(chunk: object) -> None:

@@ -44,6 +44,8 @@ def crossings(budget: Budget, row: RowKey, before_nano: int, after_nano: int) ->
     Each threshold is crossed exactly once however a sum is split into steps, so that no event is lost or repeated.
     """
     limit = budget.limit_nano(row.scope)
+    if after_nano < limit * budget.lowest_share:
+        return
     for share in budget.thresholds:
         if _crossed(limit, share, before_nano, after_nano):
             yield _event(semconv.EVENT_BUDGET_THRESHOLD, budget, row, share, after_nano, limit)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from otel_cost import semconv
+from otel_cost import semconv, shield
 from otel_cost.budgets import evaluate
 from otel_cost.budgets.evaluate import BudgetEvent
 from otel_cost.budgets.spec import Budget, BudgetState, RowKey, facts_of_call, facts_of_record
@@ -138,7 +138,8 @@ class Budgets:
             100 * event.spent_nano / event.limit_nano if event.limit_nano else 100.0,
             nano_to_usd(event.spent_nano), nano_to_usd(event.limit_nano),
         )  # fmt: skip
-        self._on_event(event)
+        # Whoever listens must not keep a limit from being a limit.
+        shield.run("budget event", None, self._on_event, event)
 
     # --- state --------------------------------------------------------------------------------------------------------
 

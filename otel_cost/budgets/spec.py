@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -23,6 +23,14 @@ class RowKey(NamedTuple):
     budget: str
     scope: tuple[tuple[str, str], ...]
     period: str
+
+
+class PeriodSpan(NamedTuple):
+    """A calendar period: its name (its start, ISO 8601), its start (inclusive) and its end (exclusive)."""
+
+    name: str
+    start_ns: int
+    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Budget:
     starts_ns: int | None
     ends_ns: int | None
     overrides: Mapping[str, Override]
+    last_span: list[PeriodSpan] = field(default_factory=list["PeriodSpan"], compare=False, repr=False)
+    """The period asked for last, at most one: a cache."""
 
     def limit_nano(self, scope: tuple[tuple[str, str], ...]) -> int:
         override = self._override(scope)
@@ -83,13 +93,24 @@ class Budget:
         scope = tuple((label, facts.get(label, "")) for label in self.per)
         if self.period == "total":
             return RowKey(self.name, scope, "")
-        return RowKey(self.name, scope, period_start(self.period, self.timezone, at_ns).isoformat())
+        return RowKey(self.name, scope, self._span(at_ns).name)
 
     def period_end_ns(self, at_ns: int) -> int | None:
         """When the period that ``at_ns`` lies in ends (exclusive); None when it never does by itself."""
-        if self.period in ("session", "trace", "total"):
-            return None
-        return round(_period_after(self.period, period_start(self.period, self.timezone, at_ns)).timestamp()) * NANO
+        return None if self.period in ("session", "trace", "total") else self._span(at_ns).end_ns
+
+    def _span(self, at_ns: int) -> PeriodSpan:
+        # Nearly every call lies in the period of the one before: calendar arithmetic is done once a period.
+        last = self.last_span[-1] if self.last_span else None
+        if last is None or not last.start_ns <= at_ns < last.end_ns:
+            last = period_span(self.period, self.timezone, at_ns)
+            self.last_span[:] = [last]
+        return last
+
+    @property
+    def lowest_share(self) -> Decimal:
+        """The lowest share of the limit at which anything happens."""
+        return min(self.thresholds[0], Decimal(1)) if self.thresholds else Decimal(1)
 
     @property
     def has_gauges(self) -> bool:
@@ -181,6 +202,13 @@ def period_start(period: str, timezone: tzinfo, at_ns: int) -> datetime:
     if period == "week":
         return midnight - timedelta(days=midnight.weekday())
     return midnight.replace(day=1) if period == "month" else midnight
+
+
+def period_span(period: str, timezone: tzinfo, at_ns: int) -> PeriodSpan:
+    """The calendar period that ``at_ns`` lies in."""
+    start = period_start(period, timezone, at_ns)
+    end = _period_after(period, start)
+    return PeriodSpan(start.isoformat(), round(start.timestamp()) * NANO, round(end.timestamp()) * NANO)
 
 
 def _period_after(period: str, start: datetime) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from otel_cost import semconv
@@ -91,7 +90,7 @@ def read(scope: str, kind: str, attributes: Mapping[str, object]) -> Reading | N
         emitter = Emitter(_by_shape(attributes), layer)
     reading = read_span(emitter.dialect, emitter.layer, attributes)
     if reading.operation in _AGENT_OPERATIONS:
-        return replace(reading, layer=Layer.AGENT)
+        return reading._replace(layer=Layer.AGENT)
     return reading
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from otel_cost.errors import InvalidUsage
 from otel_cost.model import Layer, Usage
@@ -42,10 +43,35 @@ class Dialect:
     reasoning_outside_output: frozenset[str] = frozenset()
     estimates: bool = False
     operations: Mapping[str, str] = field(default_factory=dict[str, str])
+    unit_of: Mapping[str, tuple[str, int]] = field(init=False)
+    """Attribute name to its unit, and its place among the names of that unit."""
+    field_of: Mapping[str, tuple[str, int]] = field(init=False)
+    """Attribute name to the field of this class that lists it, and its place there."""
+
+    def __post_init__(self) -> None:
+        fields: dict[str, Names] = {name: getattr(self, name) for name in _TEXTS + _FLAGS}
+        object.__setattr__(self, "unit_of", _places(self.units))
+        object.__setattr__(self, "field_of", _places(fields))
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+_TEXTS: Final = (
+    "operation",
+    "provider",
+    "request_model",
+    "response_model",
+    "response_id",
+    "finish_reasons",
+    "service_tier",
+    "server_address",
+)
+_FLAGS: Final = ("streaming", "estimated")
+
+
+def _places(names_of: Mapping[str, Names]) -> dict[str, tuple[str, int]]:
+    return {name: (target, place) for target, names in names_of.items() for place, name in enumerate(names)}
+
+
+class Reading(NamedTuple):
     """What a dialect made of one span. ``problem`` is set when the counts cannot be true; ``usage`` is None then, and
     when nothing was reported."""
 
@@ -67,35 +93,46 @@ class Reading:
 
 def read_span(dialect: Dialect, layer: Layer, attributes: Mapping[str, object]) -> Reading:
     """Read one span's attributes by ``dialect``. Never raises: contradictions are ``Reading.problem``."""
-    provider = _text(attributes, dialect.provider)
-    operation = _text(attributes, dialect.operation)
+    found = _first_of(dialect.field_of, attributes)
+    provider = _text(found.get("provider"))
+    operation = _text(found.get("operation"))
     usage, problem = _usage(dialect, provider, attributes)
     return Reading(
         dialect=dialect.name,
         layer=layer,
         operation=dialect.operations.get(operation, operation),
         provider=provider,
-        model_requested=_text(attributes, dialect.request_model),
-        model_answered=_text(attributes, dialect.response_model),
+        model_requested=_text(found.get("request_model")),
+        model_answered=_text(found.get("response_model")),
         usage=usage,
         problem=problem,
-        response_id=_text(attributes, dialect.response_id),
-        service_tier=_text(attributes, dialect.service_tier),
-        server_address=_text(attributes, dialect.server_address),
-        streaming=bool(_first(attributes, dialect.streaming)),
-        finish_reason=_text(attributes, dialect.finish_reasons),
-        estimated=dialect.estimates or bool(_first(attributes, dialect.estimated)),
+        response_id=_text(found.get("response_id")),
+        service_tier=_text(found.get("service_tier")),
+        server_address=_text(found.get("server_address")),
+        streaming=bool(found.get("streaming")),
+        finish_reason=_text(found.get("finish_reasons")),
+        estimated=dialect.estimates or bool(found.get("estimated")),
     )
 
 
+def _first_of(targets: Mapping[str, tuple[str, int]], attributes: Mapping[str, object]) -> dict[str, object]:
+    """Target to the value of its first present name.
+
+    Goes over what is there, not over all that could be: a span has a dozen attributes, a dialect a hundred names.
+    """
+    found: dict[str, object] = {}
+    places: dict[str, int] = {}
+    for name, value in attributes.items():
+        target = targets.get(name)
+        if target is not None and value is not None and value != "":
+            what, place = target
+            if place <= places.get(what, place):
+                found[what], places[what] = value, place
+    return found
+
+
 def _usage(dialect: Dialect, provider: str, attributes: Mapping[str, object]) -> tuple[Usage | None, str]:
-    counts: dict[str, object] = {}
-    for unit, names in dialect.units.items():
-        for name in names:
-            value = attributes.get(name)
-            if value is not None:
-                counts[unit] = value
-                break
+    counts = _first_of(dialect.unit_of, attributes)
     if not counts:
         return None, ""
     try:
@@ -125,16 +162,7 @@ def _add(counts: dict[str, object], whole: str, parts: tuple[str, ...]) -> None:
         counts[whole] = total + sum(values.counts.values())
 
 
-def _first(attributes: Mapping[str, object], names: Names) -> object:
-    for name in names:
-        value = attributes.get(name)
-        if value is not None and value != "":
-            return value
-    return None
-
-
-def _text(attributes: Mapping[str, object], names: Names) -> str:
-    value = _first(attributes, names)
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):

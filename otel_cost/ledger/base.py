@@ -187,6 +187,11 @@ class Ledger(Protocol):
         """The calls within ``query`` that have no price, most frequent first; ``query.group_by`` is not used."""
         ...
 
+    def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
+        """The records booked since ``since_ns``, at most ``limit`` of the newest, oldest first: what later spans are
+        judged against after a restart. Amounts and labels, the tenant apart, are left out."""
+        ...
+
     def check(self) -> None:
         """Return if the book can be read now; for health checks."""
         ...

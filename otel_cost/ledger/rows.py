@@ -9,7 +9,7 @@ from typing import Any, Final
 from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry
 from otel_cost.ledger.posting import Standing
 from otel_cost.ledger.schema import PART_COLUMNS
-from otel_cost.model import Charge, CostRecord, PricingModel, Reason, Status
+from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Usage
 
 MAX_TEXT: Final = 1024
 """Characters kept of any text: names and ids are far shorter, and content is never recorded."""
@@ -44,6 +44,7 @@ def record_row(record: CostRecord, booked_ns: int) -> Row:
         "model": record.model,
         "model_requested": record.model_requested,
         "model_answered": record.model_answered,
+        "process": record.process,
         "scope": record.scope,
         "layer": record.layer,
         "caller_route": caller.route,
@@ -64,10 +65,34 @@ def record_row(record: CostRecord, booked_ns: int) -> Row:
         "usage": dict(record.usage.counts) if record.usage else None,
         "streaming": record.streaming,
         "sampled": record.sampled,
-        "enriched": record.enriched,
         "time_to_first_chunk_s": record.time_to_first_chunk_s,
         "sequence": 0,
     }
+
+
+def record_from(row: Mapping[Any, Any]) -> CostRecord:
+    """What a record was, as far as later spans are judged against it: without amounts, labels but the tenant, caller."""
+    counts = _counts(row["usage"])
+    return CostRecord(
+        key=str(row["record_key"]),
+        trace_id=str(row["trace_id"]),
+        span_id=str(row["span_id"]),
+        parent_span_id=str(row["parent_span_id"]),
+        start_ns=int(row["start_ns"]),
+        end_ns=int(row["end_ns"]),
+        operation=str(row["operation"]),
+        provider=str(row["provider"]),
+        model_requested=str(row["model_requested"]),
+        model_answered=str(row["model_answered"]),
+        charge=Charge(Status(row["status"])),
+        usage=Usage.of(counts) if counts else None,
+        response_id=str(row["response_id"]),
+        labels={"tenant": tenant} if (tenant := str(row["tenant"])) else {},
+        process=str(row["process"]),
+        scope=str(row["scope"]),
+        layer=Layer(row["layer"]),
+        counted_as=str(row["counted_as"]),
+    )
 
 
 def entry_row(entry: Entry, booked_ns: int) -> Row:

@@ -51,17 +51,21 @@ records: Final = Table(
     Column("start_ns", BigInteger, nullable=False),
     Column("end_ns", BigInteger, nullable=False),
     Column("booked_ns", BigInteger, nullable=False),
-    *map(_text, ("kind", "operation", "provider", "model", "model_requested", "model_answered", "scope", "layer")),
+    *map(
+        _text,
+        ("kind", "operation", "provider", "model", "model_requested", "model_answered", "process", "scope", "layer"),
+    ),
     *map(_text, LABEL_COLUMNS),
     Column("labels", JSON, nullable=False),
     Column("usage", JSON, nullable=True),
     *map(_text, ("caller_route", "caller_address", "caller_token_hash", "finish_reason", "error")),
-    *(Column(flag, Boolean, nullable=False) for flag in ("streaming", "sampled", "enriched")),
+    *(Column(flag, Boolean, nullable=False) for flag in ("streaming", "sampled")),
     Column("time_to_first_chunk_s", Double, nullable=True),
     _text("status"),
     _text("counted_as"),
     Column("sequence", Integer, nullable=False),
     Index(None, "start_ns"),
+    Index(None, "booked_ns"),
 )
 
 entries: Final = Table(

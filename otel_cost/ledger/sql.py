@@ -99,6 +99,12 @@ class SqlLedger:
         with self._reading() as connection:
             return queries.unpriced(connection, query)
 
+    def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
+        newest = select(records).where(records.c.booked_ns >= since_ns).order_by(records.c.booked_ns.desc())
+        with self._reading() as connection:
+            found = [rows.record_from(row) for row in connection.execute(newest.limit(limit)).mappings()]
+        return found[::-1]
+
     def check(self) -> None:
         with self._reading() as connection:
             connection.execute(select(records.c.record_key).limit(1)).first()

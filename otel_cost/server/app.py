@@ -13,7 +13,7 @@ from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.matching import Matcher
+from otel_cost.matching import CAPACITY, WINDOW_NS, Matcher
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Catalog, Pricer
 from otel_cost.server import problems
@@ -53,6 +53,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(_wait_for_prices, pricer)
+        await run_in_threadpool(_remember_recent, pipeline, ledger, clock())
         try:
             yield
         finally:
@@ -75,6 +76,12 @@ def _wait_for_prices(pricer: Pricer) -> None:
     pricer.start_loading()
     if pricer.catalog() is None:
         raise ConfigError("the prices could not be loaded; the log says why")
+
+
+def _remember_recent(pipeline: Pipeline, ledger: Ledger, now_ns: int) -> None:
+    # The other span of a call may arrive after a restart: it has to be recognised then as well.
+    for record in ledger.recent(now_ns - WINDOW_NS, CAPACITY):
+        pipeline.remember(record)
 
 
 def _close(book: Book, ledger: Ledger | None) -> None:

@@ -15,23 +15,12 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from otel_cost import semconv, shield
+from otel_cost.label_bounds import LabelBounds
 from otel_cost.ledger.base import Entry
 from otel_cost.model import nano_to_usd
+from otel_cost.units import disjoint_tokens
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-MAX_SERIES: Final = 2000
-"""Label tuples a counter may have; past it all labels of a new one become ``other``."""
-_FIXED_LABELS: Final = ("provider", "model", "operation", "kind", "service", "environment")
-
-_TOKEN_TYPES: Final = (
-    # As the app's own counter has them: cached parts are taken out of input, reasoning out of output.
-    ("input", "input_tokens", ("cache_read_tokens", "cache_write_tokens")),
-    ("cache_read", "cache_read_tokens", ()),
-    ("cache_write", "cache_write_tokens", ()),
-    ("output", "output_tokens", ("output_reasoning_tokens",)),
-    ("reasoning", "output_reasoning_tokens", ()),
-)
-
 _Labels = tuple[str, ...]
 
 
@@ -44,12 +33,8 @@ class BookMetrics(Collector):
     """
 
     def __init__(self, labels: Sequence[str], max_values: int) -> None:
-        self._names = (*_FIXED_LABELS, *(label for label in labels if label not in _FIXED_LABELS))
-        self._max_values = max_values
+        self._bounds = LabelBounds(labels, max_values)
         self._lock = threading.Lock()
-        self._seen: dict[str, set[str]] = {name: set() for name in self._names}
-        self._series: set[_Labels] = set()
-        self._overflow: Counter[str] = Counter()
         self._spend: Counter[_Labels] = Counter()
         self._voided: Counter[_Labels] = Counter()
         self._tokens: Counter[_Labels] = Counter()
@@ -65,7 +50,7 @@ class BookMetrics(Collector):
             for entry in entries:
                 labels = self._labels(entry.dimensions)
                 net[labels] += entry.amount_nano
-                for token_type, count in _disjoint(entry.usage):
+                for token_type, count in disjoint_tokens(entry.usage):
                     tokens[*labels, token_type] += entry.operations * count
                 if entry.operations > 0:
                     verdict = (str(entry.charge.status), str(entry.charge.reason or ""), str(entry.kind))
@@ -79,8 +64,7 @@ class BookMetrics(Collector):
         with self._lock:
             spend, voided = dict(self._spend), dict(self._voided)
             tokens, operations = dict(self._tokens), dict(self._operations)
-            overflow = dict(self._overflow)
-        names = self._names
+        names = self._bounds.names
         yield _usd(semconv.METRIC_BOOK_SPEND, "Booked spend in USD; subtract what was voided.", names, spend)
         yield _usd(semconv.METRIC_BOOK_VOIDED, "Booked spend in USD that was taken back again.", names, voided)
         yield _counts(semconv.METRIC_BOOK_TOKENS, "Tokens of booked operations.", (*names, "token_type"), tokens)
@@ -94,7 +78,7 @@ class BookMetrics(Collector):
             semconv.METRIC_LABEL_OVERFLOW,
             "Label values that became 'other'.",
             ("label",),
-            {(label,): count for label, count in overflow.items()},
+            {(label,): count for label, count in self._bounds.overflowed().items()},
         )
         yield _counts(
             semconv.METRIC_ERRORS,
@@ -108,29 +92,7 @@ class BookMetrics(Collector):
         return generate_latest(self._registry)
 
     def _labels(self, dimensions: Mapping[str, str]) -> _Labels:
-        labels = tuple(self._bounded(name, dimensions.get(name, "")) for name in self._names)
-        if labels in self._series or len(self._series) < MAX_SERIES:
-            self._series.add(labels)
-            return labels
-        self._overflow["*"] += 1
-        return (semconv.OVERFLOW_VALUE,) * len(self._names)
-
-    def _bounded(self, name: str, value: str) -> str:
-        seen = self._seen[name]
-        if value in seen or not value:
-            return value
-        if len(seen) < self._max_values:
-            seen.add(value)
-            return value
-        self._overflow[name] += 1
-        return semconv.OVERFLOW_VALUE
-
-
-def _disjoint(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    for token_type, unit, parts in _TOKEN_TYPES:
-        count = counts.get(unit, 0) - sum(counts.get(part, 0) for part in parts)
-        if count > 0:
-            yield token_type, count
+        return self._bounds.bounded(tuple(dimensions.get(name, "") for name in self._bounds.names))
 
 
 def _usd(metric: str, text: str, names: Sequence[str], nano: Mapping[_Labels, int]) -> CounterMetricFamily:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_cost.matching import Matcher, Sighting
+from otel_cost.matching import Matcher, Sighting, Verdict
 from otel_cost.model import Layer, Status
 
 SCOPES = (
@@ -55,7 +55,6 @@ def sightings(call: Call, number: int) -> list[Sighting]:
             scope=SCOPES[emitter][0],
             layer=SCOPES[emitter][1],
             kind="CLIENT",
-            operation="chat",
             response_id=f"id-{number}" if call.with_id else "",
             totals=call.totals,
             models=("gpt-4o",),
@@ -64,6 +63,10 @@ def sightings(call: Call, number: int) -> list[Sighting]:
         )
         for emitter in call.emitters
     ]
+
+
+def judge(matcher: Matcher, span: Sighting) -> Verdict:
+    return matcher.judge(span, span.end_ns)
 
 
 def one(emitter: int, *, start: int = 0, number: int = 0, with_id: bool = False) -> Sighting:
@@ -76,7 +79,7 @@ def test_calls_with_ids_are_counted_exactly_once_in_any_order(made: list[Call], 
     spans = [span for number, call in enumerate(made) for span in sightings(replace(call, with_id=True), number)]
     order.shuffle(spans)
     matcher = Matcher()
-    counted = [span for span in spans if matcher.judge(span).status is None]
+    counted = [span for span in spans if judge(matcher, span).status is None]
     assert len(counted) == len(made)
 
 
@@ -87,7 +90,7 @@ def test_calls_without_ids_are_never_lost(made: list[Call], order: random.Random
     spans = [span for number, call in enumerate(made) for span in sightings(replace(call, with_id=False), number)]
     order.shuffle(spans)
     matcher = Matcher()
-    counted = sum(matcher.judge(span).status is None for span in spans)
+    counted = sum(judge(matcher, span).status is None for span in spans)
     for totals in {call.totals for call in made}:
         same = [call for call in made if call.totals == totals]
         busiest = max(sum(emitter in call.emitters for call in same) for emitter in range(len(SCOPES)))
@@ -102,15 +105,15 @@ def test_calls_without_ids_are_never_doubled_when_spans_end_as_they_do(made: lis
     spans = [span for number, call in enumerate(both) for span in sightings(call, number)]
     spans.sort(key=lambda span: span.end_ns)
     matcher = Matcher()
-    assert sum(matcher.judge(span).status is None for span in spans) == len(both)
+    assert sum(judge(matcher, span).status is None for span in spans) == len(both)
 
 
 @given(calls)
 def test_judging_again_changes_nothing(made: list[Call]) -> None:
     spans = [span for number, call in enumerate(made) for span in sightings(call, number)]
     matcher = Matcher()
-    first = [matcher.judge(span) for span in spans]
-    second = [matcher.judge(span) for span in spans]
+    first = [judge(matcher, span) for span in spans]
+    second = [judge(matcher, span) for span in spans]
     assert [verdict._replace(again=False) for verdict in second] == first
     assert all(verdict.again for verdict in second)
 
@@ -118,24 +121,24 @@ def test_judging_again_changes_nothing(made: list[Call]) -> None:
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
 def test_one_emitter_is_never_matched_with_itself(starts: list[int]) -> None:
     matcher = Matcher()
-    verdicts = [matcher.judge(one(0, start=start, number=number)) for number, start in enumerate(starts)]
+    verdicts = [judge(matcher, one(0, start=start, number=number)) for number, start in enumerate(starts)]
     assert all(verdict.status is None for verdict in verdicts)
 
 
 def test_memory_is_bounded_by_number_and_by_time() -> None:
     matcher = Matcher(capacity=10, window_ns=60 * SECOND)
     for number in range(100):
-        matcher.judge(one(0, start=number, number=number, with_id=True))
+        judge(matcher, one(0, start=number, number=number, with_id=True))
     assert matcher.size == 10
-    matcher.judge(one(0, start=10_000 * SECOND, number=1_000))
+    judge(matcher, one(0, start=10_000 * SECOND, number=1_000))
     assert matcher.size == 1
 
 
 def test_the_book_lets_the_request_itself_win() -> None:
     wire, framework = one(0), one(1)
     matcher = Matcher(wire_wins=True)
-    assert matcher.judge(framework).status is None
-    verdict = matcher.judge(wire)
+    assert judge(matcher, framework).status is None
+    verdict = judge(matcher, wire)
     assert verdict.status is None
     assert verdict.voids == framework.key
 
@@ -143,18 +146,18 @@ def test_the_book_lets_the_request_itself_win() -> None:
 def test_in_process_the_first_to_end_wins() -> None:
     wire, framework = one(0), one(1)
     matcher = Matcher()
-    assert matcher.judge(framework).status is None
-    assert matcher.judge(wire).status is Status.DUPLICATE
+    assert judge(matcher, framework).status is None
+    assert judge(matcher, wire).status is Status.DUPLICATE
 
 
 def test_a_twin_makes_room_for_another() -> None:
     """A short framework span fits one call only; the long one that took its place has to move to the other."""
     matcher = Matcher()
-    short = replace(one(0, number=1), start_ns=0, end_ns=SECOND)
-    long = replace(one(0, number=2), start_ns=0, end_ns=10 * SECOND)
-    around_both = replace(one(1, number=3), start_ns=-1000, end_ns=10 * SECOND + 1000)
-    around_short = replace(one(1, number=4), start_ns=-1000, end_ns=SECOND + 1000)
+    short = one(0, number=1)._replace(start_ns=0, end_ns=SECOND)
+    long = one(0, number=2)._replace(start_ns=0, end_ns=10 * SECOND)
+    around_both = one(1, number=3)._replace(start_ns=-1000, end_ns=10 * SECOND + 1000)
+    around_short = one(1, number=4)._replace(start_ns=-1000, end_ns=SECOND + 1000)
     for span in (short, long):
-        assert matcher.judge(span).status is None
-    assert matcher.judge(around_short).status is Status.DUPLICATE
-    assert matcher.judge(around_both).status is Status.DUPLICATE
+        assert judge(matcher, span).status is None
+    assert judge(matcher, around_short).status is Status.DUPLICATE
+    assert judge(matcher, around_both).status is Status.DUPLICATE

@@ -120,7 +120,7 @@ def make_world(
         PRICES.start_loading()
         assert PRICES.catalog(60) is not None
         pricer = PRICES
-    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
+    spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = TracerProvider(sampler=sampler, resource=Resource(dict(resource or {})), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
     metrics = InMemoryMetricReader(preferred_temporality=_all_instruments(temporality))

@@ -195,17 +195,19 @@ def test_every_threshold_is_crossed_once_however_the_sum_is_split(amounts: list[
     assert len(set(told)) == len(told)
 
 
+PERIODS = """
+day    Europe/Berlin  2026-03-29T12:00:00+02:00  2026-03-29T00:00:00+01:00  2026-03-30T00:00:00+02:00
+day    Asia/Kolkata   2026-01-01T00:10:00+05:30  2026-01-01T00:00:00+05:30  2026-01-02T00:00:00+05:30
+week   UTC            2026-03-01T00:00:00+00:00  2026-02-23T00:00:00+00:00  2026-03-02T00:00:00+00:00
+month  UTC            2028-02-29T23:59:59+00:00  2028-02-01T00:00:00+00:00  2028-03-01T00:00:00+00:00
+month  Europe/Berlin  2026-12-31T23:30:00+01:00  2026-12-01T00:00:00+01:00  2027-01-01T00:00:00+01:00
+hour   Europe/Berlin  2026-10-25T02:30:00+01:00  2026-10-25T02:00:00+01:00  2026-10-25T03:00:00+01:00
+"""
+
+
 @pytest.mark.parametrize(
-    ("period", "zone", "at", "start", "end"),
-    [
-        ("day", "Europe/Berlin", "2026-03-29T12:00:00+02:00", "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"),
-        ("day", "Asia/Kolkata", "2026-01-01T00:10:00+05:30", "2026-01-01T00:00:00+05:30", "2026-01-02T00:00:00+05:30"),
-        ("week", "UTC", "2026-03-01T00:00:00+00:00", "2026-02-23T00:00:00+00:00", "2026-03-02T00:00:00+00:00"),
-        ("month", "UTC", "2028-02-29T23:59:59+00:00", "2028-02-01T00:00:00+00:00", "2028-03-01T00:00:00+00:00"),
-        ("month", "Europe/Berlin", "2026-12-31T23:30:00+01:00", "2026-12-01T00:00:00+01:00", "2027-01-01T00:00:00+01:00"),
-        ("hour", "Europe/Berlin", "2026-10-25T02:30:00+01:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00"),
-    ],
-)  # fmt: skip
+    ("period", "zone", "at", "start", "end"), [line.split() for line in PERIODS.strip().split("\n")]
+)
 def test_periods_are_calendar_true(period: str, zone: str, at: str, start: str, end: str) -> None:
     budget = budget_of(BudgetSettings(name="b", amount_usd=usd("1"), period=period, timezone=zone))  # type: ignore[arg-type]
     at_ns = int(datetime.fromisoformat(at).timestamp()) * NANO

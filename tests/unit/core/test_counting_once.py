@@ -95,6 +95,14 @@ def test_same_response_id_with_other_totals_is_another_call(world: World) -> Non
     assert counted(world) == 2
 
 
+def test_same_response_id_with_a_miscounted_total_side_by_side_is_the_same_call(world: World) -> None:
+    """An emitter that counts one output token too many in streams."""
+    with world.call(scope=OTHER_WIRE, id="a", usage=(1000, 101)), world.call(id="a"):
+        pass
+    assert world.statuses() == ["priced", "duplicate"]
+    assert world.spend() == ONE
+
+
 def test_same_response_id_of_another_tenant_is_another_call(world: World) -> None:
     for tenant in ("a", "b"):
         with world.call(id="7", otel_cost__tenant=tenant):

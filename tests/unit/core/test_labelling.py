@@ -124,3 +124,16 @@ def test_labels_are_those_of_the_start_of_the_call(world: World) -> None:
     with labels(team="b"):
         opened.__exit__(None, None, None)
     assert teams(world) == ["a"]
+
+
+def test_labels_said_in_code_or_settings_stand_on_the_span_for_the_book_and_backends() -> None:
+    world = make_world(Config(labels=LabelSettings(static={"project": "p", "team": "settings"})))
+    with labels(team="search", session="s1"), world.call():
+        pass
+    with world.call(**{TEAM: "span"}):
+        pass
+    first, second = (span.attributes or {} for span in world.finished())
+    assert first[TEAM] == "search"
+    assert first[semconv.SESSION_ID] == "s1"
+    assert first[semconv.label_attribute("project")] == "p"
+    assert second[TEAM] == "span"

@@ -122,13 +122,13 @@ def in_child(check: Callable[[], None]) -> None:
     """Run ``check`` in a forked child; its failure fails the test."""
     pid = os.fork()
     if pid == 0:
-        code = 0
+        code = 1
         try:
             check()
-        except BaseException:
-            traceback.print_exc()
-            code = 1
+            code = 0
         finally:
+            if code:
+                traceback.print_exc()
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 

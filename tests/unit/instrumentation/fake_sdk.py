@@ -9,7 +9,7 @@ from types import ModuleType
 from otel_cost import semconv
 from otel_cost_instrumentation._base import Inside, Method, Provider
 from otel_cost_instrumentation._call import Request
-from otel_cost_instrumentation._read import Attributes, count, present
+from otel_cost_instrumentation._read import Attributes, totals
 
 NAME = "made_up_sdk"
 SEARCHES = semconv.UNIT_PREFIX + "web_searches"
@@ -59,13 +59,8 @@ class Reader:
 
 
 def answer(found: object) -> Attributes:
-    return present(
-        {
-            semconv.USAGE_INPUT_TOKENS: count(found, "input"),
-            semconv.USAGE_OUTPUT_TOKENS: count(found, "output"),
-            SEARCHES: count(found, "searches"),
-        }
-    )
+    names = {semconv.USAGE_INPUT_TOKENS: "input", semconv.USAGE_OUTPUT_TOKENS: "output", SEARCHES: "searches"}
+    return totals(found, names)
 
 
 def read(client: object, args: tuple[object, ...], kwargs: Mapping[str, object]) -> Request | None:

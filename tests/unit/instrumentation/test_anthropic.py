@@ -67,7 +67,7 @@ def test_input_includes_the_cache_and_parts_are_kept_apart() -> None:
     assert found == {
         semconv.RESPONSE_ID: "m1",
         semconv.RESPONSE_MODEL: "claude",
-        semconv.RESPONSE_FINISH_REASONS: ("end_turn",),
+        semconv.RESPONSE_FINISH_REASONS: ["end_turn"],
         semconv.USAGE_INPUT_TOKENS: 1000,
         semconv.USAGE_OUTPUT_TOKENS: 200,
         semconv.USAGE_CACHE_READ: 400,
@@ -121,7 +121,7 @@ def test_a_stream_takes_the_last_word_on_each_count() -> None:
     assert reader.final
     assert (found[semconv.USAGE_INPUT_TOKENS], found[semconv.USAGE_OUTPUT_TOKENS]) == (15, 42)
     assert (found[semconv.USAGE_CACHE_READ], found[SEARCHES]) == (5, 1)
-    assert found[semconv.RESPONSE_FINISH_REASONS] == ("end_turn",)
+    assert found[semconv.RESPONSE_FINISH_REASONS] == ["end_turn"]
 
 
 def test_counts_that_are_none_are_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -152,6 +153,17 @@ def test_a_fault_in_extraction_still_ends_the_span(world: World, monkeypatch: py
     assert world.statuses() == ["unpriced"]
 
 
+def test_a_fault_in_reading_a_stream_still_ends_the_span(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shield.set_strict(False)
+    monkeypatch.setattr(fake_sdk.Reader, "attributes", broken)
+    holds = HoldsOf(monkeypatch, world)
+    with wrapped() as sdk:
+        assert list(sdk.Client(lambda: fake_sdk.chunks(8, USAGE)).ask("gpt-4o")) == [8, USAGE]
+
+    assert world.statuses() == ["unpriced"]
+    assert holds.ended_at_release == [1]
+
+
 def test_a_chunk_that_cannot_be_read_reaches_the_app(world: World, caplog: pytest.LogCaptureFixture) -> None:
     shield.set_strict(False)
     with caplog.at_level(logging.ERROR, "otel_cost"), wrapped() as sdk:
@@ -249,15 +261,20 @@ def test_an_sdk_that_changed_inside_is_wrapped_outside(world: World) -> None:
     assert sorted(world.statuses()) == ["duplicate", "priced"]
 
 
-def test_a_dropped_stream_is_settled_by_another_thread(world: World) -> None:
+def test_a_dropped_stream_is_settled_by_another_thread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be dropped by a garbage collection, on a thread that holds any lock."""
+    released_by: list[str] = []
+    hold = Hold(lambda: released_by.append(threading.current_thread().name))
+    monkeypatch.setattr(Runtime, "admit", lambda self, call: hold)
     with wrapped() as sdk:
         stream = sdk.Client(lambda: fake_sdk.chunks(40, USAGE)).ask("gpt-4o")
         next(stream)
         del stream
 
-        until(lambda: world.finished(), "the span to end", poll_s=0.01)
+        until(lambda: released_by, "the call to be settled", poll_s=0.01)
 
     assert world.statuses() == ["estimated"]
+    assert released_by != [threading.current_thread().name]
 
 
 def test_taking_the_wrappers_off_settles_what_is_open(world: World) -> None:

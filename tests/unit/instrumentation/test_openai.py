@@ -173,7 +173,7 @@ def test_a_chat_completion() -> None:
         semconv.RESPONSE_ID: "c1",
         semconv.RESPONSE_MODEL: "gpt-4o-2024-08-06",
         semconv.OPENAI_RESPONSE_SERVICE_TIER: "flex",
-        semconv.RESPONSE_FINISH_REASONS: ("stop", "length"),
+        semconv.RESPONSE_FINISH_REASONS: ["stop", "length"],
         semconv.USAGE_INPUT_TOKENS: 1000,
         semconv.USAGE_OUTPUT_TOKENS: 200,
         semconv.USAGE_CACHE_READ: 400,
@@ -203,7 +203,7 @@ def test_a_response_counts_its_web_searches() -> None:
     found = openai.response({"id": "r1", "status": "completed", "output": calls})
 
     assert found[semconv.UNIT_PREFIX + "web_searches"] == 2
-    assert found[semconv.RESPONSE_FINISH_REASONS] == ("completed",)
+    assert found[semconv.RESPONSE_FINISH_REASONS] == ["completed"]
 
 
 def test_a_failed_response_says_why() -> None:
@@ -215,7 +215,7 @@ def test_a_failed_response_says_why() -> None:
 def test_an_incomplete_response_says_what_stopped_it() -> None:
     found = openai.response({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}})
 
-    assert found[semconv.RESPONSE_FINISH_REASONS] == ("max_output_tokens",)
+    assert found[semconv.RESPONSE_FINISH_REASONS] == ["max_output_tokens"]
 
 
 def test_a_chat_stream_counts_bytes_of_every_kind_of_delta() -> None:
@@ -226,7 +226,7 @@ def test_a_chat_stream_counts_bytes_of_every_kind_of_delta() -> None:
 
     assert reader.seen_bytes == 4 + 5 + 2
     assert not reader.final
-    assert reader.attributes()[semconv.RESPONSE_FINISH_REASONS] == ("stop",)
+    assert reader.attributes()[semconv.RESPONSE_FINISH_REASONS] == ["stop"]
 
 
 def test_usage_on_a_chunk_with_choices_is_shown_to_the_app() -> None:
