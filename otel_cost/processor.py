@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, cast
 
 from opentelemetry import context, trace
@@ -20,6 +21,7 @@ from opentelemetry.trace.span import format_span_id, format_trace_id
 
 from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
+from otel_cost.finalising import Finaliser, inside_collection, watch_collections
 from otel_cost.matching import Inside
 from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
 from otel_cost.pipeline import EndedSpan, Pipeline
@@ -95,6 +97,8 @@ class CostSpanProcessor(SpanProcessor):
         self._instance = instance_id
         self._on_genai = on_genai
         self._genai_scopes = _GenaiScopes()
+        self._finaliser = Finaliser()
+        watch_collections()
         self._last_resource: tuple[object, Mapping[str, object]] = (None, {})
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -113,6 +117,7 @@ class CostSpanProcessor(SpanProcessor):
         node.genai = True
         attributes = _attributes_of(span)
         node.kept = {name: attributes[name] for name in _KEPT if name in attributes}
+        self._finaliser.prepare()
         self._on_genai()
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -178,13 +183,18 @@ class CostSpanProcessor(SpanProcessor):
             self._last_resource = (span.resource, attributes)
         return attributes
 
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Run ``work``, the end of a span, on a thread that holds no locks."""
+        self._finaliser.put(work)
+
     def on_end(self, span: ReadableSpan) -> None:
         """Nothing: the work was done while the span could still be written to."""
 
     def shutdown(self) -> None:
-        self._pipeline.flush(5.0)
+        self.force_flush(5000)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
+        self._finaliser.drain()
         return self._pipeline.flush(timeout_millis / 1000)
 
 
@@ -209,6 +219,9 @@ def _make_ending_class(cls: type[Span]) -> type[Span]:
         end_ns = time.time_ns() if end_time is None else end_time
         node = node_of(self)
         if node is not None and (node.genai or node.subtree_nano or not _EVIDENCE.isdisjoint(_attributes_of(self))):
+            if inside_collection():
+                node.processor.put_off(partial(end, self, end_ns))
+                return
             # Whoever puts its lock here first ends the span; a second end() waits until the first has written its
             # attributes, then does nothing. The mark is on the instance, while a copy of a span shares its node and
             # attributes: it ends by itself, settled once.

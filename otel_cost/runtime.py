@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import threading
 import uuid
@@ -89,9 +90,17 @@ class Runtime:
         if not self.budgets.present:
             return Hold()
         labelled, trace_id = self._labelled(call), self._trace_id()
-        if not self.budgets.may_block:
+        if not self.budgets.may_block or not _in_asyncio():
+            # Under another async library there is no executor to be had without depending on it.
             return self.budgets.admit(labelled, trace_id)
-        return await asyncio.to_thread(self.budgets.admit, labelled, trace_id)
+        asking = asyncio.get_running_loop().run_in_executor(
+            None, contextvars.copy_context().run, self.budgets.admit, labelled, trace_id
+        )
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(_release_late)
+            raise
 
     def tracer(self, scope: str, version: str) -> Tracer:
         """A tracer of the provider that this was installed into."""
@@ -110,6 +119,8 @@ class Runtime:
             return None
         reading = dialects.read(scope, _kind_of(span), attributes)
         if reading is None or reading.layer is not Layer.WIRE or reading.operation != operation:
+            return None
+        if reading.dialect != dialects.CONVENTIONAL:  # its counts may not include each other as ours do
             return None
         if reading.model_requested and model and reading.model_requested != model:
             return None
@@ -240,6 +251,20 @@ def pricer_of(config: Config) -> Pricer:
         return Catalog.load(config.prices.files, config.prices.overlay)
 
     return Pricer(load)
+
+
+def _in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _release_late(asking: asyncio.Future[Hold]) -> None:
+    """The call was cancelled while it waited for room: what was taken meanwhile is given back."""
+    if not asking.cancelled() and asking.exception() is None:
+        asking.result().release()
 
 
 def _kind_of(span: Span) -> str:

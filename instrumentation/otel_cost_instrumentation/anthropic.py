@@ -120,7 +120,7 @@ def message_usage(usage: dict[str, object]) -> Attributes:
 
 _THINKING: Final[Names] = {semconv.USAGE_REASONING: "thinking_tokens"}
 _SEARCHES: Final[Names] = {semconv.UNIT_PREFIX + "web_searches": "web_search_requests"}
-_TIER: Final[Names] = {"anthropic.response.service_tier": "service_tier"}
+_TIER: Final[Names] = {semconv.ANTHROPIC_RESPONSE_SERVICE_TIER: "service_tier"}
 
 
 def _total(entries: list[object], *names: str) -> int:

@@ -11,7 +11,7 @@ from otel_cost.dialects.genai import GENAI
 from otel_cost.dialects.openllmetry import OPENLLMETRY
 from otel_cost.model import Layer
 
-__all__ = ["EVIDENCE", "Emitter", "Reading", "emitter_of", "read"]
+__all__ = ["CONVENTIONAL", "EVIDENCE", "Emitter", "Reading", "emitter_of", "read"]
 
 
 class Emitter(NamedTuple):
@@ -54,6 +54,8 @@ _SCOPES: Final[tuple[tuple[str, Emitter], ...]] = (
     ("traceloop.", Emitter(OPENLLMETRY, Layer.FRAMEWORK)),
 )
 _SHAPES: Final = (OPENLLMETRY, GENAI)
+CONVENTIONAL: Final = GENAI.name
+"""The dialect whose counts include each other as the conventions say."""
 EVIDENCE: Final[frozenset[str]] = frozenset().union(*(dialect.marks for dialect in _SHAPES))
 """Attributes any of which shows that a span may be a GenAI operation."""
 

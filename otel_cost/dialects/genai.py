@@ -51,7 +51,7 @@ GENAI: Final = Dialect(
     service_tier=(
         semconv.OPENAI_RESPONSE_SERVICE_TIER,
         "gen_ai.openai.response.service_tier",
-        "anthropic.response.service_tier",
+        semconv.ANTHROPIC_RESPONSE_SERVICE_TIER,
     ),
     server_address=(semconv.SERVER_ADDRESS,),
     streaming=(semconv.REQUEST_STREAM,),

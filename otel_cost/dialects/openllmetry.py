@@ -27,7 +27,6 @@ OPENLLMETRY: Final = replace(
     marks=frozenset({"llm.request.type", "llm.usage.total_tokens", "traceloop.span.kind"}),
     operation=(*GENAI.operation, "llm.request.type"),
     finish_reasons=(*GENAI.finish_reasons, "gen_ai.response.finish_reason", "gen_ai.response.stop_reason"),
-    service_tier=(*GENAI.service_tier, "openai.response.service_tier"),
     streaming=(*GENAI.streaming, "gen_ai.is_streaming", "llm.is_streaming"),
     cache_outside_input=frozenset({"aws.bedrock", "AWS"}),
     operations={"completion": "text_completion", "embedding": "embeddings"},

@@ -71,7 +71,7 @@ def record_row(record: CostRecord, booked_ns: int) -> Row:
 
 
 def record_from(row: Mapping[Any, Any]) -> CostRecord:
-    """What a record was, as far as later spans are judged against it: without amounts, labels but the tenant, caller."""
+    """What a record was, as far as later spans are judged against it: no amounts, no labels but the tenant."""
     counts = _counts(row["usage"])
     return CostRecord(
         key=str(row["record_key"]),

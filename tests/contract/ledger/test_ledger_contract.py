@@ -304,3 +304,15 @@ def test_a_closed_ledger_says_so(ledger: Ledger) -> None:
     for ask in (ledger.check, lambda: ledger.summary(EVER), lambda: ledger.write([record(1)], booked_at_ns=NOON)):
         with pytest.raises(LedgerError, match="closed"):
             ask()
+
+
+def test_recent_records_come_back_as_matching_needs_them(ledger: Ledger) -> None:
+    ledger.write([record(0)], booked_at_ns=NOON - 1)
+    known = replace(record(1, tenant="t"), process="p", layer=Layer.FRAMEWORK, response_id="r")
+    ledger.write([known], booked_at_ns=NOON)
+    ledger.write([record(2)], booked_at_ns=NOON + 1)
+    (found, _) = ledger.recent(NOON, 10)
+    assert (found.key, found.process, found.layer, found.response_id) == (known.key, "p", Layer.FRAMEWORK, "r")
+    assert (found.usage, found.scope, found.model_answered) == (known.usage, known.scope, known.model_answered)
+    assert (found.start_ns, found.end_ns, dict(found.labels)) == (known.start_ns, known.end_ns, {"tenant": "t"})
+    assert [item.key for item in ledger.recent(NOON, 1)] == [record(2).key]

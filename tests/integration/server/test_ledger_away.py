@@ -36,6 +36,9 @@ class Flaky:
     def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
         return self._ledger.unpriced(query)
 
+    def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
+        return self._ledger.recent(since_ns, limit)
+
     def check(self) -> None:
         self._ledger.check()
 

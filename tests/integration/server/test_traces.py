@@ -122,6 +122,15 @@ def test_a_batch_sent_again_after_a_restart_changes_nothing(config: Config, ledg
             assert server.nano() == PRICE
 
 
+def test_the_other_span_of_a_call_is_recognised_after_a_restart(config: Config, ledger: Ledger, pricer: Pricer) -> None:
+    inner, outer = span(chat()), span(chat(), length_ns=2 * 10**9)
+    outer.trace_id = inner.trace_id
+    for one, scope in ((inner, "otel_cost_instrumentation.openai"), (outer, "opentelemetry.instrumentation.langchain")):
+        with serving(create_app(config, ledger=ledger, pricer=pricer, clock=lambda: NOW)) as server:
+            assert server.send(traces(one, scope=scope)).status_code == 200
+            assert server.nano() == PRICE
+
+
 def test_a_verdict_made_in_the_app_is_adopted(server: Server) -> None:
     settled = span(
         chat(

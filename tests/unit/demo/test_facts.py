@@ -129,7 +129,7 @@ class TestTree:
         assert [line.own_nano for line in rows][:3] == [None, None, 250_000_000]
 
     def test_only_the_first_trace_and_its_orphans(self) -> None:
-        other = replace(span("elsewhere", start=9), trace_id="u")
+        other = span("elsewhere", start=9)._replace(trace_id="u")
         rows = facts.tree([other, span("child", "not-received", start=2)])
         assert [line.name for line in rows] == ["child"]
 
@@ -193,7 +193,7 @@ class TestFailures:
             (replace(GOOD, app_output="s: done"), "stopped at its limit"),
             (replace(GOOD, events=GOOD.events[1:]), "event of the blocked call"),
             (replace(GOOD, events=GOOD.events[:1]), "alert of a team"),
-            (replace(GOOD, spans=(*GOOD.spans[:2], replace(GOOD.spans[2], scope=OURS))), "own tracing"),
+            (replace(GOOD, spans=(*GOOD.spans[:2], GOOD.spans[2]._replace(scope=OURS))), "own tracing"),
         ],
     )
     def test_each_is_told(self, broken: Seen, told: str) -> None:

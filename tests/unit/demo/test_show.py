@@ -53,8 +53,7 @@ def test_bars_are_full_at_the_limit_and_no_longer() -> None:
 
 
 def test_a_span_that_does_not_name_its_model_gets_it_as_a_note() -> None:
-    call = replace(
-        span("messages.create", usd=0.5),
+    call = span("messages.create", usd=0.5)._replace(
         attributes={
             semconv.STATUS: "priced",
             semconv.COST_AMOUNT: 0.5,
