@@ -3,10 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from otel_cost import shield
+from otel_cost.label_bounds import MAX_SERIES
 from otel_cost.ledger import Entry, EntryKind
 from otel_cost.ledger.posting import Posting
 from otel_cost.model import CostRecord, Reason, Void
-from otel_cost.label_bounds import MAX_SERIES
 from otel_cost.server.metrics import BookMetrics
 from tests.contract.ledger.books import again, priced, record, unpriced
 
