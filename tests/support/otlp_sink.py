@@ -40,10 +40,12 @@ class SinkLog:
 class OtlpSink:
     """Context manager. ``endpoint`` is what OTEL_EXPORTER_OTLP_ENDPOINT wants; the lists grow as requests come in."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.spans: list[SinkSpan] = []
         self.logs: list[SinkLog] = []
         self.metric_names: set[str] = set()
+        self.sums: dict[str, list[tuple[Mapping[str, object], float]]] = {}
+        """Counter name to its points as last received."""
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,7 +62,7 @@ class OtlpSink:
             def log_message(self, format: str, *args: object) -> None:
                 """Silence: requests are asserted on, not read."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="otlp-sink", daemon=True)
 
     @property
@@ -84,7 +86,9 @@ class OtlpSink:
         elif path == "/v1/logs":
             self.logs.extend(_logs(ExportLogsServiceRequest.FromString(body)))
         elif path == "/v1/metrics":
-            self.metric_names.update(_metric_names(ExportMetricsServiceRequest.FromString(body)))
+            request = ExportMetricsServiceRequest.FromString(body)
+            self.metric_names.update(_metric_names(request))
+            self.sums.update(_sums(request))
         else:
             return False
         return True
@@ -122,6 +126,19 @@ def _metric_names(request: ExportMetricsServiceRequest) -> set[str]:
         for of_resource in request.resource_metrics
         for of_scope in of_resource.scope_metrics
         for metric in of_scope.metrics
+    }
+
+
+def _sums(request: ExportMetricsServiceRequest) -> dict[str, list[tuple[Mapping[str, object], float]]]:
+    return {
+        metric.name: [
+            (attributes(point.attributes), point.as_double if point.HasField("as_double") else float(point.as_int))
+            for point in metric.sum.data_points
+        ]
+        for of_resource in request.resource_metrics
+        for of_scope in of_resource.scope_metrics
+        for metric in of_scope.metrics
+        if metric.HasField("sum")
     }
 
 
