@@ -8,6 +8,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from opentelemetry import trace
@@ -93,9 +94,8 @@ class Runtime:
         if not self.budgets.may_block or not _in_asyncio():
             # Under another async library there is no executor to be had without depending on it.
             return self.budgets.admit(labelled, trace_id)
-        asking = asyncio.get_running_loop().run_in_executor(
-            None, contextvars.copy_context().run, self.budgets.admit, labelled, trace_id
-        )
+        admit = partial(self.budgets.admit, labelled, trace_id)
+        asking = asyncio.get_running_loop().run_in_executor(None, partial(contextvars.copy_context().run, admit))
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
