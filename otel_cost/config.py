@@ -50,6 +50,9 @@ class LabelSettings:
             raise ValueError(
                 f"{', '.join(unbounded)} cannot be a metric label: it has no bound. It is on spans and in the ledger"
             )
+        shown = [name.replace(".", "_").replace("-", "_") for name in self.metrics]
+        if len(set(shown)) < len(shown):
+            raise ValueError("two of the metric labels look the same in Prometheus, where . and - become _")
         if not 1 <= self.max_values <= 1000:
             raise ValueError("max_values must be from 1 to 1000")
 

@@ -6,8 +6,8 @@ span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the o
 1. The same span again gets the verdict that it had.
 2. Agents never carry the money of calls that were counted inside them, nor of calls that this process makes itself.
 3. A framework's span, or one of ours around others of ours, is a wrapper when calls inside it were counted.
-4. The same response id with the same totals is the same call, wherever and whenever it was seen; different ids are
-   different calls. (Some servers number their answers with small random numbers, hence the totals.)
+4. The same response id with the same totals and model is the same call, wherever and whenever it was seen; different
+   ids are different calls. (Some servers number their answers with small random numbers, hence the totals.)
 5. Otherwise spans of different scopes of one process are one call when their totals or their response ids are equal,
    their models agree, and one interval contains the other. (Emitters were seen to miscount a stream by a token, so
    side by side the id is enough.) Spans match one to one for each scope, so two equal calls stay two.
@@ -18,6 +18,7 @@ replace a framework's that came first.
 
 from __future__ import annotations
 
+import re
 import threading
 from bisect import bisect_left, insort
 from collections import OrderedDict
@@ -68,6 +69,8 @@ class Sighting(NamedTuple):
     start_ns: int
     end_ns: int
     inside: Inside = NOTHING_INSIDE
+    priced: bool = True
+    """False where it is known that no price was found: another span of the call that has one takes its place."""
 
 
 class Verdict(NamedTuple):
@@ -140,6 +143,19 @@ class Matcher:
         with self._lock:
             return len(self._verdicts)
 
+    def adopt(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> Verdict:
+        """Take over a verdict that another process made of its own spans, unless it is a call that a third one told of
+        already: a client and a proxy both price one response. Within one process its own verdicts are believed."""
+        with self._lock:
+            known = self._verdicts.get(sighting.key)
+            if known is not None:
+                return known[0]._replace(again=True)
+            same = self._same_response(sighting) if verdict.status is None else None
+            if same is not None and same.sighting.process != sighting.process:
+                verdict = self._twin(sighting, same, Reason.SAME_RESPONSE)
+            self._remember(sighting, verdict, now_ns)
+            return verdict
+
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def _decide(self, sighting: Sighting) -> Verdict:
@@ -159,7 +175,7 @@ class Matcher:
         calls = self._by_response.get((sighting.tenant, sighting.response_id))
         if calls is None:
             return None
-        return next((call for call in calls if call.sighting.totals == sighting.totals), None)
+        return next((call for call in calls if _is_same_response(sighting, call.sighting)), None)
 
     def _same_call(self, sighting: Sighting) -> Verdict:
         candidates = self._candidates(sighting)
@@ -201,7 +217,8 @@ class Matcher:
 
     def _twin(self, sighting: Sighting, call: _Call, reason: Reason) -> Verdict:
         first = call.sighting
-        if self._wire_wins and sighting.layer is Layer.WIRE and first.layer is not Layer.WIRE:
+        better = sighting.layer is Layer.WIRE and first.layer is not Layer.WIRE
+        if self._wire_wins and (better or (sighting.priced and not first.priced)):
             return Verdict(None, reason, voids=first.key)
         return Verdict(Status.DUPLICATE, reason, counted_as=first.key)
 
@@ -288,6 +305,12 @@ def _is_ours(scope: str) -> bool:
     return scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)
 
 
+def _is_same_response(a: Sighting, b: Sighting) -> bool:
+    if a.process == b.process and _is_ours(a.scope) and _is_ours(b.scope):
+        return False  # a server that gives all its answers one id
+    return a.totals == b.totals and _models_agree(a.models, b.models)
+
+
 def _may_be_same(a: Sighting, b: Sighting) -> bool:
     if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant:
         return False
@@ -315,5 +338,17 @@ def _models_agree(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
 
 
 def _same_model(left: str, right: str) -> bool:
-    left, right = left.rsplit("/", 1)[-1].lower(), right.rsplit("/", 1)[-1].lower()
-    return left.startswith(right) or right.startswith(left)
+    left, right = _bare(left), _bare(right)
+    if len(left) > len(right):
+        left, right = right, left
+    return right.startswith(left) and _SAME_MODEL_SUFFIX.fullmatch(right, len(left)) is not None
+
+
+def _bare(model: str) -> str:
+    """Without vendor and region in front: ``openai/gpt-4o``, ``us.anthropic.claude-...``."""
+    return _VENDORS.sub("", model.lower())
+
+
+_VENDORS: Final = re.compile(r"^(?:[a-z0-9_-]+/)*(?:[a-z]+\.)*")
+_SAME_MODEL_SUFFIX: Final = re.compile(r"(?:[-@:](?:\d{3,}[\d.:-]*|v\d[\d.:]*|latest|preview|exp)(?:[-:][\w.:-]*)?)?")
+"""What may follow a model's name without making it another model: a date, a version, ``latest``; not ``-mini``."""

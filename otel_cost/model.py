@@ -44,6 +44,7 @@ class Reason(StrEnum):
     """Why a status was given: a closed list, safe as a metric label."""
 
     FAILED = "failed"  # priced at 0: the call failed and reported no usage
+    ABORTED = "aborted"  # unpriced: the app stopped waiting, and the provider may have billed the call
     FREE = "free"  # priced at 0: the price is known to be 0
     USAGE_ESTIMATED = "usage_estimated"  # the emitter estimated the counts
     UNKNOWN_MODEL = "unknown_model"
@@ -83,6 +84,7 @@ class PricingModel(StrEnum):
     PRIORITY = "priority"
     PROVISIONED = "provisioned"
     SUBSCRIPTION = "subscription"
+    ABORTED = "aborted"  # unpriced: the app stopped waiting, and the provider may have billed the call
     FREE = "free"
 
 
@@ -100,7 +102,7 @@ class Usage:
         """Validate ``counts`` and freeze them; ``None`` values are left out.
 
         Raises:
-            InvalidUsage: a count is not a whole number in [0, 2**53], a unit is unknown, or a part is larger than a
+            InvalidUsage: a count is not a whole number in [0, 10**12], a unit is unknown, or a part is larger than a
                 whole that was reported too. The text names the figures.
         """
         checked: dict[str, int] = {}
@@ -143,9 +145,9 @@ def _checked_count(unit: str, value: object) -> int:
         value = int(value)
     if not 0 <= value <= MAX_COUNT:
         raise InvalidUsage(
-            f"{unit} is {value:.6g}, outside 0 to 2**53"
+            f"{unit} is {value:.6g}, outside 0 to 10**12"
             if abs(value) > 10**18
-            else f"{unit} is {value}, outside 0 to 2**53"
+            else f"{unit} is {value}, outside 0 to 10**12"
         )
     return value
 

@@ -107,17 +107,13 @@ class Pipeline:
         sighting = _sighting(span, reading, key, who.get("tenant", ""))
         adopted = wire.verdict_on(span.attributes) if self._adopt else None
         if adopted is not None:
-            record = _record(span, reading, key, who, adopted.charge, adopted.counted_as)
-            self._matcher.note(sighting, _verdict_of(record), self._clock_ns())
-            self._hand_on(record)
-            return record
+            return self._adopted(_record(span, reading, key, who, adopted.charge, adopted.counted_as), sighting)
         verdict = self._matcher.judge(sighting, self._clock_ns())
         return self._settle(span, reading, key, who, verdict)
 
     def take(self, record: CostRecord) -> None:
-        """A record that arrives complete (an ``otel_cost.charge`` event): it is handed on as it is."""
-        self.remember(record)
-        self._hand_on(record)
+        """A record that arrives complete (an ``otel_cost.charge`` event): its verdict is adopted."""
+        self._adopted(record, _sighting_of_record(record))
 
     def remember(self, record: CostRecord) -> None:
         """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart)."""
@@ -129,6 +125,17 @@ class Pipeline:
             self._settle_waiting(self._pricer.catalog(timeout_s))
         with self._waiting_lock:
             return not self._waiting
+
+    def _adopted(self, record: CostRecord, sighting: Sighting) -> CostRecord:
+        """Book a verdict that was made in process, unless another process's span of the same call was booked."""
+        made = _verdict_of(record)
+        sighting = sighting._replace(priced=record.charge.status.counted)
+        verdict = self._matcher.adopt(sighting, made, self._clock_ns())
+        if verdict.status is not None and made.status is None:
+            record = replace(record, charge=Charge(verdict.status, verdict.reason), counted_as=verdict.counted_as)
+        self._void_replaced(verdict, record)
+        self._hand_on(record)
+        return record
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -148,8 +155,7 @@ class Pipeline:
         record = _record(span, reading, key, who, charge, verdict.counted_as)
         if not settles:
             return record
-        if verdict.voids and verdict.reason is not None:
-            self._hand_on_void(Void(verdict.voids, verdict.reason, record.key))
+        self._void_replaced(verdict, record)
         if charge is _LOADING and query is not None:
             self._wait_for_prices(record, query, reading.estimated)
         else:
@@ -181,9 +187,11 @@ class Pipeline:
         for taker in self._takers:
             taker.take(record)
 
-    def _hand_on_void(self, void: Void) -> None:
-        for taker in self._takers:
-            taker.void(void)
+    def _void_replaced(self, verdict: Verdict, record: CostRecord) -> None:
+        if verdict.voids and verdict.reason is not None:
+            void = Void(verdict.voids, verdict.reason, record.key)
+            for taker in self._takers:
+                taker.void(void)
 
     def _tell(self, record: CostRecord) -> None:
         if _charges_log.isEnabledFor(logging.DEBUG):
@@ -216,6 +224,8 @@ class Pipeline:
 
 _WANTS_PRICE: Final = (Reason.UNKNOWN_MODEL, Reason.UNKNOWN_PROVIDER, Reason.NO_RATE)
 _TOLD_AT_MOST: Final = 1000
+_GIVEN_UP: Final = ("Timeout", "Cancelled", "Canceled", "GeneratorExit")
+"""Error types of calls that the app gave up on: the provider may have answered, and billed, all the same."""
 _LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
 
 
@@ -235,6 +245,8 @@ def _charge_without_price(span: EndedSpan, reading: Reading) -> Charge | None:
         return Charge(Status.UNPRICED, Reason.INVALID_USAGE, reading.problem)
     if reading.usage is None:
         if span.error:
+            if any(word in span.error for word in _GIVEN_UP):
+                return Charge(Status.UNPRICED, Reason.ABORTED, span.error)
             return Charge(Status.PRICED, Reason.FAILED, span.error, source="rule")
         if reading.layer is Layer.AGENT:
             return Charge(Status.UNPRICED, Reason.REMOTE_AGENT)

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from functools import partial
@@ -155,7 +156,7 @@ class Runtime:
         catalog = self.pricer.catalog(_PRICES_WAIT_S)
         if catalog is None:
             return None
-        query = PriceQuery(provider=call.provider, model=call.model, at_ns=0)
+        query = PriceQuery(provider=call.provider, model=call.model, at_ns=time.time_ns())
         return catalog.price(_ONE_TOKEN, query).status is not Status.UNPRICED
 
 

@@ -80,8 +80,8 @@ WHOLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Unit name to the units that it is a part of."""
 
-MAX_COUNT: Final = 2**53
-"""No count may be larger: past it a JSON number has already lost digits, and no call is that large."""
+MAX_COUNT: Final = 10**12
+"""No count may be larger: no call is that large, and millions of such counts still sum to 64 bits."""
 
 
 def cost_part(unit: str) -> str:

@@ -24,8 +24,10 @@ from otel_cost.model import (
     Usage,
     nano_to_usd,
 )
+from otel_cost.units import UNITS
 
 Value = str | bool | int | float
+_REASONS: Final = {reason.value: reason for reason in Reason}
 _LABELS_PREFIX: Final = semconv.LABEL_PREFIX + "label."
 
 
@@ -77,10 +79,10 @@ def verdict_on(attributes: Mapping[str, object]) -> Adopted | None:
 
 
 def _charge_of(attributes: Mapping[str, object], status: Status) -> Charge:
-    reason = _text(attributes, semconv.REASON)
-    amount = _nano(attributes, semconv.CHARGE_AMOUNT_NANO, semconv.COST_AMOUNT) if status.counted else 0
+    reason = _REASONS.get(_text(attributes, semconv.REASON))
+    amount = _amount_of(attributes) if status.counted else 0
     parts = [
-        _nano(attributes, semconv.CHARGE_PART_NANO_PREFIX + name, semconv.COST_PART_PREFIX + name)
+        _nano(attributes, semconv.CHARGE_PART_NANO_PREFIX + name, semconv.COST_PART_PREFIX + name) or 0
         for name in COST_PARTS
     ]
     if sum(parts) != amount:
@@ -89,7 +91,7 @@ def _charge_of(attributes: Mapping[str, object], status: Status) -> Charge:
     list_nano = attributes.get(semconv.CHARGE_LIST_NANO)
     return Charge(
         status=status,
-        reason=Reason(reason) if reason else None,
+        reason=reason,
         detail=_text(attributes, semconv.DETAIL),
         amount_nano=amount,
         list_nano=list_nano if isinstance(list_nano, int) and list_nano >= 0 else amount,
@@ -139,7 +141,8 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
 
 
 def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
-    """A record from the attributes of an ``otel_cost.charge`` event.
+    """A record from the attributes of an ``otel_cost.charge`` event. Units and reasons that a newer release knows are
+    left out: the event may be all there is of the money.
 
     Raises:
         InvalidUsage: the key, times, status or amounts are missing or make no sense, or the counts contradict each
@@ -151,9 +154,9 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
     except (ValueError, OverflowError) as error:
         raise InvalidUsage(f"not a charge event: {error}") from None
     usage = {
-        name.removeprefix(semconv.UNIT_PREFIX): value
+        unit: value
         for name, value in attributes.items()
-        if name.startswith(semconv.UNIT_PREFIX)
+        if name.startswith(semconv.UNIT_PREFIX) and (unit := name.removeprefix(semconv.UNIT_PREFIX)) in UNITS
     }
     return CostRecord(
         key=_required_text(attributes, semconv.CHARGE_KEY),
@@ -185,8 +188,18 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
     )
 
 
-def _nano(attributes: Mapping[str, object], exact: str, double: str) -> int:
-    """The exact integer where it is there, else the double rounded; never negative.
+def _amount_of(attributes: Mapping[str, object]) -> int:
+    """The amount of a counted charge, in nano-USD. Raises ValueError where there is none, or in another currency: an
+    amount that was cut on the way is not a known 0."""
+    currency = attributes.get(semconv.COST_CURRENCY, "USD")
+    amount = _nano(attributes, semconv.CHARGE_AMOUNT_NANO, semconv.COST_AMOUNT)
+    if amount is None or currency != "USD":
+        raise ValueError(f"a counted charge needs an amount in USD, not {currency!r:.20}")
+    return amount
+
+
+def _nano(attributes: Mapping[str, object], exact: str, double: str) -> int | None:
+    """The exact integer where it is there, else the double rounded; never negative. None where neither is there.
 
     Raises:
         ValueError, OverflowError: the double is NaN, infinite, negative or beyond what a double can hold to a nano-USD.
@@ -198,7 +211,7 @@ def _nano(attributes: Mapping[str, object], exact: str, double: str) -> int:
         return whole
     value = attributes.get(double)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
+        return None
     if not 0 <= value < _EXACT_USD:
         raise ValueError(f"{double} is {value}")
     return round(value * NANO)

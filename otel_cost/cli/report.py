@@ -108,8 +108,9 @@ def _as_csv(summary: Summary, unpriced: tuple[Unpriced, ...]) -> None:
     writer.writerow((*summary.query.group_by, "usd", "list_usd", "calls", "unpriced_calls", "input_tokens",
                      "output_tokens"))  # fmt: skip
     for row in summary.rows:
-        writer.writerow((*row.group, usd_text(row.amount_nano), usd_text(row.list_nano), row.calls, _unpriced(row),
-                         row.input_tokens, row.output_tokens))  # fmt: skip
+        amounts = (usd_text(row.amount_nano), usd_text(row.list_nano))
+        writer.writerow((*map(_cell, row.group), *amounts, row.calls, _unpriced(row), row.input_tokens,
+                         row.output_tokens))  # fmt: skip
     if unpriced:
         click.echo(f"{_unpriced(summary.total)} calls have no price and are not in usd; see --format table", err=True)
 
@@ -181,6 +182,12 @@ def _usd(nano: int) -> str:
     """All places that are not zero, two at least."""
     whole, _, places = f"{Decimal(nano) / NANO:,.9f}".partition(".")
     return f"{whole}.{places.rstrip('0'):0<2}"
+
+
+def _cell(text: str) -> str:
+    """A label for a spreadsheet: it came over the network, and must be neither a formula nor a row of its own."""
+    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return f"'{plain}" if plain[:1] in ("=", "+", "-", "@") else plain
 
 
 def _shown(text: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
-from otel_cost.model import COST_PARTS, Charge, CostRecord, Status, Void, empty
+from otel_cost.model import COST_PARTS, Charge, CostRecord, Reason, Status, Void, empty
 
 RECORD_FIELDS: Final = ("provider", "model", "operation", "kind", "layer", "scope")
 """What a call was: fixed when its record is first booked."""
@@ -50,16 +50,19 @@ def check_dimension(name: str) -> str:
     raise ValueError(f"{name!r:.80} is not a field ({fields}) nor the name of a label")
 
 
-def bookable(record: CostRecord) -> bool:
-    """Whether its key, times and amounts can be booked at all: what comes over the network carries anything."""
-    charge = record.charge
+def bookable(record: CostRecord) -> CostRecord | None:
+    """The record as it can be booked; None where its key or times cannot: the network carries anything.
+
+    An amount beyond ``MAX_AMOUNT`` is no amount: such a call is booked as unpriced, with the figure, not left out.
+    """
     times = (record.start_ns, record.end_ns)
-    amounts = (charge.amount_nano, charge.list_nano, *charge.parts)
-    return (
-        _KEY.fullmatch(record.key) is not None
-        and all(0 <= time <= MAX_STORED for time in times)
-        and all(0 <= amount <= MAX_AMOUNT for amount in amounts)
-    )
+    if _KEY.fullmatch(record.key) is None or not all(0 <= time <= MAX_STORED for time in times):
+        return None
+    charge = record.charge
+    if all(0 <= amount <= MAX_AMOUNT for amount in (charge.amount_nano, charge.list_nano, *charge.parts)):
+        return record
+    detail = f"an amount of {charge.amount_nano} nano-USD is beyond what one call can cost"
+    return replace(record, charge=Charge(Status.UNPRICED, Reason.INVALID_USAGE, detail))
 
 
 @dataclass(frozen=True, slots=True)

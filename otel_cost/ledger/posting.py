@@ -4,7 +4,7 @@ When a record arrives again
 ---------------------------
 * the same verdict: nothing.
 * booked as wrapper or duplicate: that stands. A re-sent batch may meet a matcher that has forgotten its twin.
-* booked with a price, arrives without one: the price stands; so does a price against an estimate.
+* booked with a price, arrives without one or without counts: the price stands; so does a price against an estimate.
 * booked with a price, arrives with another one from another catalog for the same usage: the price stands. Yesterday's
   spend does not change because today's price did; re-pricing is a command of its own.
 * now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
@@ -179,6 +179,8 @@ def _corrects_price(standing: Standing, record: CostRecord) -> bool:
     booked, arriving = standing.charge, record.charge
     if not arriving.status.counted or (booked.status is Status.PRICED and arriving.status is Status.ESTIMATED):
         return False
+    if standing.counts and (not record.usage or not record.usage.counts):
+        return False  # the same call told of once more, by a span that says less
     if booked.status is not arriving.status:
         return True
     counts = dict(record.usage.counts) if record.usage else {}

@@ -209,7 +209,8 @@ class _Route:
         return [(self._names("") or None, ref), *prefixed]
 
     def _names(self, seller: str) -> frozenset[str]:
-        return frozenset(plain(name) for name in (seller, self.own_name, self.host) if name)
+        # The span's own word too: it is what the log and the report tell people to write into their file.
+        return frozenset(plain(name) for name in (seller, self.own_name, self.host, self.written) if name)
 
 
 def _choose(

@@ -30,11 +30,12 @@ class Book:
         self._voids: dict[str, Void] = {}
 
     def take(self, record: CostRecord) -> None:
-        if not bookable(record):
+        booked = bookable(record)
+        if booked is None:
             return  # whoever decoded it tells the sender
         with self._lock:
             if len(self._records) < MAX_PENDING:
-                self._records[record.key] = record
+                self._records[record.key] = booked
 
     def void(self, void: Void) -> None:
         with self._lock:

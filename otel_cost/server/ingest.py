@@ -21,7 +21,7 @@ class _Outcome(Enum):
     FAULT = "fault"
 
 
-_UNBOOKABLE: Final = "an operation's key, times or amounts are beyond what can be booked"
+_UNBOOKABLE: Final = "an operation's key or times are beyond what can be booked"
 
 
 class Ingest:
@@ -72,7 +72,7 @@ class Ingest:
         record = shield.run("server.settle", _Outcome.FAULT, self._pipeline.process, span)
         if isinstance(record, _Outcome):
             rejected.add("otel-cost failed on a span; see its log")
-        elif record is not None and not bookable(record):
+        elif record is not None and bookable(record) is None:
             rejected.add(_UNBOOKABLE)
 
 
@@ -82,7 +82,7 @@ def _record(attributes: Mapping[str, object], rejected: Rejected) -> CostRecord 
     except InvalidUsage as error:
         rejected.add(str(error))
         return None
-    if not bookable(record):
+    if bookable(record) is None:
         rejected.add(_UNBOOKABLE)
         return None
     return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -148,6 +149,28 @@ def test_in_process_the_first_to_end_wins() -> None:
     matcher = Matcher()
     assert judge(matcher, framework).status is None
     assert judge(matcher, wire).status is Status.DUPLICATE
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("gpt-4o", "gpt-4o-2024-08-06", True),
+        ("openai/gpt-4o", "gpt-4o", True),
+        ("us.anthropic.claude-3-5-sonnet-20241022-v2:0", "claude-3-5-sonnet", True),
+        ("gemini-1.5-pro", "gemini-1.5-pro-002", True),
+        ("gpt-4-turbo", "gpt-4-turbo-preview", True),
+        ("accounts/fireworks/models/llama-v3", "llama-v3", True),
+        ("gpt-4o", "gpt-4o-mini", False),
+        ("gpt-4", "gpt-4.1", False),
+        ("o3", "o3-mini", False),
+        ("claude-sonnet-4", "claude-sonnet-4-5", False),
+    ],
+)
+def test_a_dated_name_is_the_same_model_and_a_smaller_one_is_not(left: str, right: str, same: bool) -> None:
+    for first, second in ((left, right), (right, left)):
+        matcher = Matcher()
+        judge(matcher, one(0)._replace(models=(first,)))
+        assert (judge(matcher, one(1)._replace(models=(second,))).status is Status.DUPLICATE) is same
 
 
 def test_a_twin_makes_room_for_another() -> None:

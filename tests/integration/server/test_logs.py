@@ -82,7 +82,6 @@ def test_json_events(server: Server) -> None:
         {semconv.CHARGE_START_NS: -1},
         {semconv.CHARGE_START_NS: 2**63 - 1},
         {semconv.CHARGE_AMOUNT_NANO: -5},
-        {semconv.CHARGE_AMOUNT_NANO: 2**63 - 1},
         {semconv.UNIT_PREFIX + "cache_read_tokens": 101},
     ],
     ids=lambda wrong: "-".join(wrong).rsplit(".", 1)[-1],

@@ -30,7 +30,7 @@ from otel_cost.model import CostRecord
 from otel_cost.pipeline import EndedSpan, Pipeline
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
-from tests.integration.server.serving import JSON, NOW, Server, chat, request, serving, span, traces
+from tests.integration.server.serving import JSON, NOW, Server, chat, pairs, request, serving, span, traces
 from tests.support.expected import Call
 
 PRICE = Call("chat", "gpt-4o", 1000, 100).nano_usd
@@ -209,11 +209,13 @@ def test_spans_that_are_no_spans_are_rejected_and_the_rest_is_kept(server: Serve
     assert server.nano() == PRICE
 
 
-def test_amounts_that_no_call_can_cost_are_rejected(server: Server) -> None:
+def test_amounts_that_no_call_can_cost_are_booked_as_unpriced(server: Server) -> None:
     absurd = span(chat(**{semconv.STATUS: "priced", semconv.COST_AMOUNT: 3_000_000.0}))
-    response = server.send(traces(absurd, span(chat())))
-    assert ExportTraceServiceResponse.FromString(response.content).partial_success.rejected_spans == 1
+    assert server.send(traces(absurd, span(chat()))).status_code == 200
     assert server.nano() == PRICE
+    total = server.summary(reason="invalid_usage")["total"]
+    assert isinstance(total, dict)
+    assert total["operations"] == {"unpriced": 1}
 
 
 def test_hostile_attributes_are_booked_as_what_they_are(server: Server) -> None:
@@ -246,8 +248,7 @@ def test_base64_ids_in_json_are_refused_not_misread(server: Server) -> None:
     (sent,) = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
     sent["traceId"] = base64.b64encode(b"\xff" * 16).decode()
     response = server.send(json.dumps(body).encode(), JSON)
-    assert response.status_code == 400
-    assert "traceId" in response.json()["message"]
+    assert response.json()["partialSuccess"]["rejectedSpans"] == "1"
     assert server.summary()["total"] == server.summary(days=1)["total"]
 
 
@@ -273,3 +274,45 @@ def test_a_span_that_breaks_something_does_not_cost_the_sender_its_batch(
     assert ExportTraceServiceResponse.FromString(response.content).partial_success.rejected_spans == 1
     assert server.nano() == 2 * PRICE
     assert server.metric("otel_cost_errors_total", 'site="server.settle"') == 1
+
+
+def _priced_elsewhere(process: str, status: str = "priced", **more: str | float) -> bytes:
+    """A span that the app ``process`` priced itself, of the one response that everybody saw."""
+    attributes = {semconv.RESPONSE_ID: "chatcmpl-1", semconv.STATUS: status, **more}
+    if status == "priced":
+        attributes[semconv.COST_AMOUNT] = PRICE / 1e9
+    sent = request(span(chat(**attributes)))
+    sent.resource_spans[0].resource.attributes.extend(pairs({semconv.SERVICE_INSTANCE_ID: process}))
+    return sent.SerializeToString()
+
+
+def test_a_client_and_a_proxy_that_both_priced_one_response_are_one_charge(server: Server) -> None:
+    for process in ("client", "proxy"):
+        assert server.send(_priced_elsewhere(process)).status_code == 200
+    assert server.nano() == PRICE
+
+
+def test_a_price_wins_over_an_app_that_had_none(server: Server) -> None:
+    server.send(_priced_elsewhere("client", "unpriced", **{semconv.REASON: "unknown_model"}))
+    server.send(_priced_elsewhere("proxy"))
+    total = server.summary()["total"]
+    assert server.nano() == PRICE
+    assert isinstance(total, dict)
+    assert total["calls"] == 1
+
+
+def test_a_verdict_whose_amount_was_cut_on_the_way_is_priced_here(server: Server) -> None:
+    server.send(traces(span(chat(**{semconv.STATUS: "priced"}))))
+    assert server.nano() == PRICE
+
+
+def test_one_span_with_a_bad_id_does_not_cost_the_batch(server: Server) -> None:
+    one, other = span(chat()), span(chat())
+    body = MessageToDict(request(one, other))
+    good, bad = body["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    good |= {"traceId": one.trace_id.hex(), "spanId": one.span_id.hex()}
+    bad |= {"traceId": "not hex", "spanId": other.span_id.hex()}
+    response = server.send(json.dumps(body).encode(), JSON)
+    assert response.status_code == 200
+    assert response.json()["partialSuccess"]["rejectedSpans"] == "1"
+    assert server.nano() == PRICE

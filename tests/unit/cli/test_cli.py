@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from otel_cost.cli import COMMANDS, main
 from otel_cost.ledger.sql import open_ledger
-from tests.contract.ledger.books import priced, record, unpriced
+from tests.contract.ledger.books import NOON, priced, record, unpriced
 
 HOUR = 3600 * 10**9
 
@@ -102,6 +102,17 @@ def test_report_in_json_is_the_apis_answer(book: str) -> None:
     ]
     assert body["total"]["cost"]["usd"] == "10.500000250"
     assert body["unpriced"][0]["calls"] == 1
+
+
+def test_a_label_is_no_formula_and_no_row_in_csv(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'book.db'}"
+    with open_ledger(url) as ledger:
+        for number, team in enumerate(("=HYPERLINK(1)", "a\rb")):
+            ledger.write([record(number, team=team)], booked_at_ns=NOON)
+    period = ("--since", "2026-01-01", "--until", "2028-01-01")
+    result = CliRunner().invoke(main, ["report", "--db", url, *period, "--by", "team", "--format", "csv"])
+    rows = [row["team"] for row in csv.DictReader(io.StringIO(result.stdout, newline=""))]
+    assert sorted(rows) == ["'=HYPERLINK(1)", "a\N{REPLACEMENT CHARACTER}b"]
 
 
 def test_report_in_csv_is_one_row_a_group(book: str) -> None:

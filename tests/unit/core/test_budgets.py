@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_cost import runtime, semconv
+from otel_cost import runtime, semconv, shield
 from otel_cost.budgets.evaluate import crossings
 from otel_cost.budgets.spec import RowKey, budget_of, period_start
-from otel_cost.config import BudgetOverride, BudgetSettings, Config
+from otel_cost.config import BudgetOverride, BudgetSettings, Config, PriceSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.labelling import labels
 from otel_cost.model import NANO, PlannedCall
@@ -138,6 +138,29 @@ def test_unpriced_calls_can_be_blocked_or_assumed() -> None:
     with world.call(gen_ai__request__model="made-up-9"):
         pass
     assert len(world.events(semconv.EVENT_BUDGET_BREACH)) == 1
+
+
+def test_a_price_that_starts_some_day_is_a_price() -> None:
+    overlay = {"provider": "openai", "model": "made-up-9", "from": "2026-01-01", "per_1m": {"input": 1, "output": 1}}
+    config = Config(
+        budgets=(BudgetSettings(name="b", amount_usd=usd("1"), action="block", unpriced="block"),),
+        prices=PriceSettings(overlay=(overlay,)),
+    )
+    world = make_world(config, pricer=runtime.pricer_of(config))
+    world.runtime.admit(PlannedCall(provider="openai", model="made-up-9", operation="chat")).release()
+
+
+def test_whoever_listens_to_events_does_not_make_a_limit_soft(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = with_budget(action="block")
+    spend(world, 3)
+
+    def broken(_event: object) -> None:
+        raise RuntimeError("boom")
+
+    shield.set_strict(False)
+    monkeypatch.setattr(world.runtime.telemetry, "budget_event", broken)
+    with pytest.raises(BudgetExceeded):
+        world.runtime.admit(GPT4O)
 
 
 async def test_async_admission_raises_the_same() -> None:

@@ -237,3 +237,21 @@ def test_threads_with_identical_calls(world: World) -> None:
         thread.join()
     assert counted(world) == 16
     assert world.spend() == pytest.approx(16 * ONE, abs=1e-12)
+
+
+def test_one_id_for_all_answers_of_a_server_does_not_lose_calls(world: World) -> None:
+    for model in ("gpt-4o", "gpt-4.1", "gpt-4o-mini"):
+        with world.call(id="chatcmpl-0", gen_ai__request__model=model):
+            pass
+    for _ in range(2):
+        with world.call(scope=OURS, id="chatcmpl-1"):
+            pass
+    assert counted(world) == 5
+
+
+@pytest.mark.parametrize("error", ["APITimeoutError", "CancelledError"])
+def test_a_call_that_the_app_gave_up_on_is_not_known_to_be_free(world: World, error: str) -> None:
+    with world.call(usage=None, error__type=error):
+        pass
+    attributes = world.finished()[0].attributes or {}
+    assert (attributes[semconv.STATUS], attributes[semconv.REASON]) == ("unpriced", "aborted")

@@ -77,7 +77,9 @@ def test_a_verdict_on_a_span_is_adopted_to_the_nano_dollar(amount: int, status: 
         {semconv.STATUS: "priced", semconv.COST_AMOUNT: math.nan},
         {semconv.STATUS: "priced", semconv.COST_AMOUNT: -1.0},
         {semconv.STATUS: "priced", semconv.COST_AMOUNT: 1e300},
-        {semconv.STATUS: "priced", semconv.REASON: "because"},
+        {semconv.STATUS: "priced"},
+        {semconv.STATUS: "priced", semconv.COST_AMOUNT: "0.5"},
+        {semconv.STATUS: "priced", semconv.COST_AMOUNT: 100, semconv.COST_CURRENCY: "JPY"},
     ],
 )
 def test_verdicts_that_make_no_sense_are_not_adopted(attributes: dict[str, object]) -> None:
@@ -102,13 +104,18 @@ def test_parts_cut_on_the_way_leave_the_amount() -> None:
         (semconv.STATUS, "paid"),
         (semconv.CHARGE_AMOUNT_NANO, -5),
         (semconv.UNIT_PREFIX + "output_tokens", -1),
-        (semconv.UNIT_PREFIX + "no_such_unit", 1),
         (semconv.CHARGE_LAYER, "cable"),
     ],
 )
 def test_events_that_make_no_sense_are_refused(name: str, value: object) -> None:
     with pytest.raises(InvalidUsage):
         wire.record_from_attributes({**wire.record_to_attributes(record()), name: value})
+
+
+def test_what_a_newer_release_says_beside_the_amount_does_not_lose_it() -> None:
+    newer = {semconv.REASON: "newer_reason", semconv.UNIT_PREFIX + "newer_unit": 1}
+    found = wire.record_from_attributes({**wire.record_to_attributes(record()), **newer})
+    assert found == record()
 
 
 def test_an_unpriced_record_carries_no_amount() -> None:

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from otel_cost.server.otlp import TooLarge, decompress
+from otel_cost.server.otlp import Malformed, TooLarge, decompress
 
 
 def test_a_bomb_is_never_unpacked() -> None:
@@ -25,3 +25,8 @@ def test_members_share_one_limit() -> None:
     assert decompress(member * 2, "gzip", 120) == b"x" * 120
     with pytest.raises(TooLarge):
         decompress(member * 2, "gzip", 119)
+
+
+def test_a_body_of_very_many_members_is_refused() -> None:
+    with pytest.raises(Malformed, match="members"):
+        decompress(gzip.compress(b"") * 1000, "gzip", 1_000_000)
