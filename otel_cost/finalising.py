@@ -13,6 +13,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from otel_cost import shield
 from otel_cost.forking import after_fork_in_child
 
 _collecting: Final[set[int]] = set()
@@ -66,11 +67,15 @@ class Finaliser:
         """Run here and now what is waiting."""
         try:
             while True:
-                self._queue.get_nowait()()
+                _run_one(self._queue.get_nowait())
         except Empty:
             return
 
 
 def _run(queue: SimpleQueue[Callable[[], None]]) -> None:
     while True:
-        queue.get()()
+        _run_one(queue.get())
+
+
+def _run_one(work: Callable[[], None]) -> None:
+    shield.run("finaliser", None, work)

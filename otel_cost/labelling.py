@@ -140,6 +140,10 @@ class Resolver:
         self._last = (resource, found)
         return found
 
+    def only_labels(self, attributes: Mapping[str, object]) -> dict[str, object]:
+        """Those attributes that carry labels."""
+        return {name: value for name, value in attributes.items() if name in self._label_of}
+
     def _on(self, attributes: Mapping[str, object]) -> dict[str, str]:
         found: dict[str, str] = {}
         for name, value in attributes.items():

@@ -5,7 +5,8 @@ span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the o
 
 1. The same span again gets the verdict that it had.
 2. Agents never carry the money of calls that were counted inside them, nor of calls that this process makes itself.
-3. A framework's span, or one of ours around others of ours, is a wrapper when calls inside it were counted.
+3. A framework's span, or one of ours around others of ours, is a wrapper when its tokens are those of counted calls
+   inside it.
 4. The same response id with the same totals and model is the same call, wherever and whenever it was seen; different
    ids are different calls. (Some servers number their answers with small random numbers, hence the totals.)
 5. Otherwise spans of different scopes of one process are one call when their totals or their response ids are equal,
@@ -21,7 +22,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_left, insort
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeVar
 
@@ -33,6 +34,8 @@ CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
 WINDOW_NS: Final = 600 * 10**9
 """How long a span is remembered, unless said otherwise: ten minutes."""
+_SEARCHED_AT_MOST: Final = 1000
+"""Calls looked at to find a place for one span: bounds the time that a burst of equal calls can take."""
 SLACK_NS: Final = 5_000_000
 """Clock and scheduling slack on interval containment: 5 ms."""
 NO_TOTALS: Final = (-1, -1)
@@ -45,6 +48,9 @@ class Inside(NamedTuple):
     calls: int = 0
     own_calls: int = 0
     """Those among them that our instrumentors wrote."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    """Sums over them."""
 
 
 NOTHING_INSIDE: Final = Inside()
@@ -182,11 +188,8 @@ class Matcher:
         if not candidates:
             return COUNT
         candidates.sort(key=lambda call: _closeness(sighting, call.sighting))
-        visited: set[str] = set()
-        for call in candidates:
-            if self._place(sighting, call, visited):
-                return self._twin(sighting, call, Reason.SAME_CALL)
-        return COUNT
+        call = self._place(sighting, candidates)
+        return COUNT if call is None else self._twin(sighting, call, Reason.SAME_CALL)
 
     def _candidates(self, sighting: Sighting) -> list[_Call]:
         if sighting.totals == NO_TOTALS:
@@ -200,20 +203,32 @@ class Matcher:
             near += self._by_response.get((sighting.tenant, sighting.response_id), ())
         return [call for call in near if _may_be_same(sighting, call.sighting)]
 
-    def _place(self, sighting: Sighting, call: _Call, visited: set[str]) -> bool:
-        """Give ``sighting`` the scope's place at ``call``, moving an earlier twin to another call if it has to.
+    def _place(self, sighting: Sighting, candidates: list[_Call]) -> _Call | None:
+        """Give ``sighting`` its scope's place at one of the ``candidates``, moving earlier twins on if it has to.
 
-        A maximum matching (augmenting paths): equal calls in parallel overlap in many ways, and a greedy choice could
-        leave the last one without a partner, which would count it twice.
+        A maximum matching (augmenting paths, nearest first): equal calls in parallel overlap in many ways, and a greedy
+        choice could leave the last one without a partner, which would count it twice.
         """
-        if call.sighting.key in visited:
-            return False
-        visited.add(call.sighting.key)
-        taken = call.twins.get(sighting.scope)
-        if taken is None or any(self._place(taken, other, visited) for other in self._candidates(taken)):
-            call.twins[sighting.scope] = sighting
-            return True
-        return False
+        scope = sighting.scope
+        came_from: dict[str, _Call | None] = dict.fromkeys(call.sighting.key for call in candidates)
+        free = next((call for call in candidates if scope not in call.twins), None)
+        queue = deque(candidates)
+        while free is None and queue and len(came_from) < _SEARCHED_AT_MOST:
+            call = queue.popleft()
+            for other in self._candidates(call.twins[scope]):
+                if other.sighting.key not in came_from:
+                    came_from[other.sighting.key] = call
+                    queue.append(other)
+                    if scope not in other.twins:
+                        free = other
+                        break
+        if free is None:
+            return None
+        while (before := came_from[free.sighting.key]) is not None:
+            free.twins[scope] = before.twins[scope]
+            free = before
+        free.twins[scope] = sighting
+        return free
 
     def _twin(self, sighting: Sighting, call: _Call, reason: Reason) -> Verdict:
         first = call.sighting
@@ -229,7 +244,9 @@ class Matcher:
         children = self._children.get((sighting.trace_id, sighting.span_id))
         if children is None:
             return NOTHING_INSIDE
-        return Inside(len(children), sum(_is_ours(child.sighting.scope) for child in children))
+        totals = [child.sighting.totals for child in children if child.sighting.totals != NO_TOTALS]
+        own_calls = sum(_is_ours(child.sighting.scope) for child in children)
+        return Inside(len(children), own_calls, sum(into for into, _ in totals), sum(out for _, out in totals))
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -293,12 +310,20 @@ def _judge_agent(sighting: Sighting, inside: Inside) -> Verdict:
 
 
 def _is_around(sighting: Sighting, inside: Inside) -> bool:
-    """Whether counted calls inside make this span a wrapper: a framework's span, or ours around ours.
+    """Whether counted calls inside make this span a wrapper: a framework's span, or ours around ours, whose tokens are
+    those of the calls inside (with some slack for miscounts), or that has none.
 
-    A wire span of others around counted calls may still be a call of its own (a tool that calls a model while the
-    answer streams), so it is left to the totals.
+    One that has tokens beyond them made a call of its own. A wire span of others around counted calls may still be a
+    call of its own (a tool that calls a model while the answer streams), so it is left to the totals.
     """
-    return sighting.layer is Layer.FRAMEWORK or (_is_ours(sighting.scope) and inside.own_calls > 0)
+    if sighting.layer is not Layer.FRAMEWORK and not (_is_ours(sighting.scope) and inside.own_calls):
+        return False
+    into, out = sighting.totals
+    return into <= _with_slack(inside.input_tokens) and out <= _with_slack(inside.output_tokens)
+
+
+def _with_slack(tokens: int) -> int:
+    return tokens + max(16, tokens // 50)
 
 
 def _is_ours(scope: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
 
-from otel_cost import dialects, labelling, semconv, wire
+from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.dialects import Reading
 from otel_cost.forking import after_fork_in_child
@@ -95,7 +95,8 @@ class Pipeline:
     def _forget_waiting(self) -> None:
         """Nothing waits (yet; or in a forked child, since what waited is its parent's to settle)."""
         self._waiting: list[tuple[CostRecord, PriceQuery, bool]] = []
-        self._waiting_lock = threading.Lock()
+        self._in_flight = 0
+        self._settling = threading.Condition()
 
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
@@ -121,10 +122,12 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
+        deadline = time.monotonic() + timeout_s
         if self._waiting:
             self._settle_waiting(self._pricer.catalog(timeout_s))
-        with self._waiting_lock:
-            return not self._waiting
+        with self._settling:
+            left = max(0.0, deadline - time.monotonic())
+            return self._settling.wait_for(lambda: not self._waiting and not self._in_flight, left)
 
     def _adopted(self, record: CostRecord, sighting: Sighting) -> CostRecord:
         """Book a verdict that was made in process, unless another process's span of the same call was booked."""
@@ -164,7 +167,7 @@ class Pipeline:
 
     def _wait_for_prices(self, record: CostRecord, query: PriceQuery, estimated: bool) -> None:
         self._pricer.start_loading()
-        with self._waiting_lock:
+        with self._settling:
             self._waiting.append((record, query, estimated))
         # The load may have ended between the check and the append.
         if self._pricer.ready() or self._pricer.failed():
@@ -174,18 +177,29 @@ class Pipeline:
         """Settle what waits, as unpriced where prices could not be loaded; nothing while they may still come."""
         if catalog is None and not self._pricer.failed():
             return
-        with self._waiting_lock:
+        with self._settling:
             waiting, self._waiting = self._waiting, []
-        for record, query, estimated in waiting:
-            if catalog is None:
-                self._hand_on(replace(record, charge=Charge(Status.UNPRICED, Reason.NO_PRICES)))
-            else:
-                self._hand_on(replace(record, charge=_price(record.usage, query, catalog, estimated)))
+            self._in_flight += len(waiting)
+        try:
+            for record, query, estimated in waiting:
+                shield.run("settling what waited", None, self._settle_late, record, query, estimated, catalog)
+        finally:
+            with self._settling:
+                self._in_flight -= len(waiting)
+                self._settling.notify_all()
+
+    def _settle_late(self, record: CostRecord, query: PriceQuery, estimated: bool, catalog: Catalog | None) -> None:
+        if catalog is None:
+            charge = Charge(Status.UNPRICED, Reason.NO_PRICES)
+        else:
+            charge = _price(record.usage, query, catalog, estimated)
+        self._hand_on(replace(record, charge=charge))
 
     def _hand_on(self, record: CostRecord) -> None:
         self._tell(record)
         for taker in self._takers:
-            taker.take(record)
+            # One that fails must not keep the record from the next, nor from those that wait behind it.
+            shield.run(f"taker {type(taker).__name__}", None, taker.take, record)
 
     def _void_replaced(self, verdict: Verdict, record: CostRecord) -> None:
         if verdict.voids and verdict.reason is not None:

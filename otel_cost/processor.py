@@ -22,7 +22,7 @@ from opentelemetry.trace.span import format_span_id, format_trace_id
 from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.finalising import Finaliser, inside_collection, watch_collections
-from otel_cost.matching import Inside
+from otel_cost.matching import NOTHING_INSIDE, Inside
 from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
 from otel_cost.pipeline import EndedSpan, Pipeline
 
@@ -46,14 +46,20 @@ class Node:
     kept: Mapping[str, object] = EMPTY
     enriched = False
     settled = False
-    calls = 0
-    own_calls = 0
+    ended = False
+    inside = NOTHING_INSIDE
     subtree_nano = 0
 
     def __init__(self, processor: CostSpanProcessor, parent: Node | None, where: Context) -> None:
         self.processor = processor
         self.parent = parent
-        self.where = where
+        self.where: Context | None = where
+
+    def end(self) -> None:
+        """The span has ended. Its context is let go: it holds the parent span, and that its own, without end in an app
+        whose jobs start each other."""
+        self.ended = True
+        self.where = None
 
     def claim(self) -> bool:
         """Mark the span as enriched by one of our instrumentors; False when another call did so before."""
@@ -92,6 +98,7 @@ class CostSpanProcessor(SpanProcessor):
     ) -> None:
         self._pipeline = pipeline
         self._baggage = config.labels.baggage
+        self._resolver = labelling.Resolver(config)
         self._compat = config.compat
         self._static = config.labels.static
         self._instance = instance_id
@@ -107,7 +114,10 @@ class CostSpanProcessor(SpanProcessor):
             return  # a second processor of ours on the same provider
         where = parent_context if parent_context is not None else context.get_current()
         scope = span.instrumentation_scope
-        node = Node(self, node_of(trace.get_current_span(where)), where)
+        parent = node_of(trace.get_current_span(where))
+        while parent is not None and parent.ended:
+            parent = parent.parent
+        node = Node(self, parent, where)
         setattr(span, _NODE, node)
         span.__class__ = _ending_classes[type(span)]
         if scope is not None and self._genai_scopes[scope.name]:
@@ -131,22 +141,23 @@ class CostSpanProcessor(SpanProcessor):
             span.set_attribute(semconv.SUBTREE_COST, nano_to_usd(node.subtree_nano))
 
     def _settle_call(self, span: Span, node: Node, attributes: dict[str, object], end_ns: int) -> None:
-        if any(name not in attributes for name in node.kept):
-            attributes = {**node.kept, **attributes}
-        ended = self._ended(span, node, attributes, end_ns)
+        around = labels_around(self._resolver, node.where)
+        ended = self._ended(span, node, {**around, **node.kept, **attributes}, end_ns)
         record = self._pipeline.process(ended)
         if record is None:
             return
-        if not node.genai:
+        if not node.genai and len(self._genai_scopes) < _SCOPES_AT_MOST:
             self._genai_scopes[ended.scope] = True
-        written = wire.charge_to_attributes(record.charge)
-        for label, value in ended.labels.items():
-            # Said in code or in baggage: backends and the book would not know it otherwise.
-            written.setdefault(semconv.label_attribute(label), value)
+        written: dict[str, wire.Value] = {
+            name: value for name, value in around.items() if name not in attributes and isinstance(value, wire.Value)
+        }
+        # Said in code, in baggage or in settings: backends and the book would not know it otherwise.
+        written.update({semconv.label_attribute(label): value for label, value in ended.labels.items()})
         for label, value in self._static.items():
             name = semconv.label_attribute(label)
-            if name not in attributes:
-                written.setdefault(name, value)
+            if name not in attributes and name not in written:
+                written[name] = value
+        written.update(wire.charge_to_attributes(record.charge))
         written.update(_compatible(record, self._compat))
         span.set_attributes(written)
         _add_to_ancestors(node, record)
@@ -154,9 +165,7 @@ class CostSpanProcessor(SpanProcessor):
     def _ended(self, span: Span, node: Node, attributes: Mapping[str, object], end_ns: int) -> EndedSpan:
         own = span.get_span_context()
         scope = span.instrumentation_scope
-        who = labelling.current(node.where)
-        if self._baggage:
-            who = {**labelling.from_baggage(self._baggage, node.where), **who}
+        who = {**labelling.from_baggage(self._baggage, node.where), **labelling.current(node.where)}
         return EndedSpan(
             trace_id=format_trace_id(own.trace_id),
             span_id=format_span_id(own.span_id),
@@ -172,7 +181,7 @@ class CostSpanProcessor(SpanProcessor):
             error=_error_of(span, attributes),
             labels=who,
             sampled=own.trace_flags.sampled,
-            inside=Inside(node.calls, node.own_calls),
+            inside=node.inside,
         )
 
     def _resource_of(self, span: Span) -> Mapping[str, object]:
@@ -218,30 +227,50 @@ def _make_ending_class(cls: type[Span]) -> type[Span]:
     def end(self: Span, end_time: int | None = None) -> None:
         end_ns = time.time_ns() if end_time is None else end_time
         node = node_of(self)
-        if node is not None and (node.genai or node.subtree_nano or not _EVIDENCE.isdisjoint(_attributes_of(self))):
-            if inside_collection():
-                node.processor.put_off(partial(end, self, end_ns))
-                return
-            # Whoever puts its lock here first ends the span; a second end() waits until the first has written its
-            # attributes, then does nothing. The mark is on the instance, while a copy of a span shares its node and
-            # attributes: it ends by itself, settled once.
-            lock = threading.Lock()
-            lock.acquire()
-            first = vars(self).setdefault(_ENDED, lock)
-            if first is not lock:
-                with first:
-                    return
+        if node is None:
+            return cls.end(self, end_ns)
+        if not (node.genai or node.subtree_nano) and _EVIDENCE.isdisjoint(_attributes_of(self)):
+            node.end()
+            return cls.end(self, end_ns)
+        if inside_collection():
+            return node.processor.put_off(partial(end, self, end_ns))
+        if _is_first(self):
             try:
-                if not node.settled:
-                    node.settled = True
-                    done = shield.run("span end", _FAULTED, node.processor.settle, self, node, end_ns)
-                    if done is _FAULTED and node.genai:
-                        self.set_attributes(_FAULT_ATTRIBUTES)
+                _settle_once(self, node, end_ns)
             finally:
-                lock.release()
-        cls.end(self, end_ns)
+                # Whatever interrupts the settling (a signal's exception, too): the span ends.
+                node.end()
+                try:
+                    cls.end(self, end_ns)
+                finally:
+                    vars(self)[_ENDED].release()
+        return None
 
     return type(cls.__name__, (cls,), {"end": end, "__module__": cls.__module__, "__qualname__": cls.__qualname__})
+
+
+def _is_first(span: Span) -> bool:
+    """Whether this is the first end() of ``span``. A second one waits until the first is through.
+
+    The mark is on the instance, while a copy of a span shares its node: it ends by itself, settled once. The lock is
+    re-entrant, so that a signal handler which ends the very span that is being settled does not wait for itself.
+    """
+    lock = threading.RLock()
+    lock.acquire()
+    first: threading.RLock = vars(span).setdefault(_ENDED, lock)
+    if first is lock:
+        return True
+    with first:
+        return False
+
+
+def _settle_once(span: Span, node: Node, end_ns: int) -> None:
+    if node.settled:
+        return
+    node.settled = True
+    done = shield.run("span end", _FAULTED, node.processor.settle, span, node, end_ns)
+    if done is _FAULTED:
+        span.set_attributes(_FAULT_ATTRIBUTES)
 
 
 def _attributes_of(span: Span) -> dict[str, object]:
@@ -264,13 +293,27 @@ def _add_to_ancestors(node: Node, record: CostRecord) -> None:
     if not record.charge.status.counted and record.charge.status is not Status.UNPRICED:
         return
     ours = record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)
+    into, out = (record.usage.get("input_tokens"), record.usage.get("output_tokens")) if record.usage else (0, 0)
     nano = record.charge.amount_nano
     above = node.parent
     while above is not None:
-        above.calls += 1
-        above.own_calls += ours
+        calls, own_calls, sum_in, sum_out = above.inside
+        above.inside = Inside(calls + 1, own_calls + ours, sum_in + into, sum_out + out)
         above.subtree_nano += nano
         above = above.parent
+
+
+def labels_around(resolver: labelling.Resolver, where: Context | None) -> dict[str, object]:
+    """Label attributes of the open spans around ``where``, the nearest one's winning: a request's span says whose it is
+    for all calls inside it."""
+    if where is None:
+        return {}
+    span = trace.get_current_span(where)
+    node = node_of(span)
+    if node is None or node.ended:
+        return {}
+    outer = labels_around(resolver, node.where)
+    return {**outer, **resolver.only_labels(_attributes_of(cast("Span", span)))}
 
 
 def _compatible(record: CostRecord, compat: tuple[str, ...]) -> dict[str, float]:

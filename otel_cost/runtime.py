@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
+from weakref import WeakSet
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry._logs import LoggerProvider
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -28,7 +29,7 @@ from otel_cost.matching import Matcher
 from otel_cost.model import Layer, PlannedCall, Status, Usage
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
-from otel_cost.processor import CostSpanProcessor, node_of
+from otel_cost.processor import CostSpanProcessor, labels_around, node_of
 from otel_cost.sampling import record_sampled_out
 from otel_cost.sdk_setup import ensure_sdk
 from otel_cost.telemetry import Telemetry
@@ -71,6 +72,14 @@ class Runtime:
             self.pipeline, config, instance_id=str(uuid.uuid4()), on_genai=self.prices_needed
         )
         self._resolver = labelling.Resolver(config)
+        self._attached: WeakSet[TracerProvider] = WeakSet()
+
+    def attach(self, provider: TracerProvider) -> None:
+        """Count the spans of ``provider`` as well. Idempotent."""
+        if provider not in self._attached:
+            self._attached.add(provider)
+            provider.add_span_processor(self.processor)
+            shield.run("sampling", None, record_sampled_out, provider)
 
     def prices_needed(self) -> None:
         """Start loading prices in the background. Cheap once they are there."""
@@ -145,7 +154,7 @@ class Runtime:
             input_bytes=call.input_bytes,
             max_output_tokens=call.max_output_tokens,
             choices=call.choices,
-            labels=self._resolver.resolve(resource, {}, said),
+            labels=self._resolver.resolve(resource, labels_around(self._resolver, context.get_current()), said),
         )
 
     def _trace_id(self) -> str:
@@ -181,7 +190,8 @@ def install(
 ) -> Runtime | None:
     """Count the cost of every GenAI span of ``provider`` from now on.
 
-    Idempotent: a second call returns the runtime of the first. ``opentelemetry-instrument`` calls it by itself.
+    Idempotent: a second call returns the runtime of the first, which then counts the spans of another ``provider`` as
+    well. ``opentelemetry-instrument`` calls it by itself.
 
     Args:
         provider: The SDK's tracer provider; None takes the global one.
@@ -198,6 +208,8 @@ def install(
     global _current
     with _lock:
         if _current is not None:
+            if provider is not None and hasattr(provider, "add_span_processor"):
+                _current.attach(provider)
             return _current
         config = config if config is not None else load_config()
         if not config.enabled:
@@ -216,8 +228,7 @@ def install(
             logger_provider=logger_provider,
             pricer=pricer,
         )
-        runtime.provider.add_span_processor(runtime.processor)
-        shield.run("sampling", None, record_sampled_out, runtime.provider)
+        runtime.attach(runtime.provider)
         _current = runtime
         return runtime
 

@@ -8,6 +8,7 @@ callbacks, SDK wrappers) goes through :func:`run`; a fault is logged once per si
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -42,6 +43,15 @@ def run(site: str, default: D, function: Callable[P, T], /, *args: P.args, **kwa
 def faults() -> dict[str, int]:
     """Faults so far by site, in this process."""
     return dict(_faults)
+
+
+def _after_fork() -> None:
+    """A child has had no faults yet: it would report its parent's again."""
+    _faults.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def set_strict(strict: bool) -> None:

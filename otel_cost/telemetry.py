@@ -69,6 +69,7 @@ class Telemetry:
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
         self._lock = threading.Lock()
+        self._registering = threading.Lock()
         self._registered_in = 0
         self._clear()
         after_fork_in_child(self._after_fork)
@@ -83,6 +84,7 @@ class Telemetry:
     def _after_fork(self) -> None:
         """A child starts from zero, with instruments of its own: it would count its parent's totals again."""
         self._lock = threading.Lock()
+        self._registering = threading.Lock()
         self._clear()
         self._bounds.clear()
         if self._registered_in:
@@ -167,11 +169,12 @@ class Telemetry:
     def _register(self) -> None:
         if self._registered_in > 0:
             return
-        with self._lock:
-            if self._registered_in > 0:
-                return
-            forked = self._registered_in < 0
-            self._registered_in = os.getpid()
+        with self._registering:
+            if self._registered_in <= 0:
+                self._create_instruments(forked=self._registered_in < 0)
+                self._registered_in = os.getpid()
+
+    def _create_instruments(self, *, forked: bool) -> None:
         # The SDK remembers what instruments of the parent last showed; under delta temporality a child's fresh totals
         # would come out negative. A scope of its own gives a forked child instruments without that memory.
         attributes = {"process.pid": os.getpid()} if forked else None
