@@ -11,6 +11,7 @@ not pay for them.
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,12 @@ ENV_CONFIG: Final = "OTEL_COST_CONFIG"
 ENV_SHORT: Final[Mapping[str, tuple[str, ...]]] = {"OTEL_COST_PRICES": ("prices", "files")}
 """Variables that do not spell the path of their setting."""
 
+KNOWN_LABELS: Final = (
+    *("tenant", "workspace", "team", "project", "feature", "execution"),
+    *("service", "environment", "user", "session", "conversation", "agent", "agent_id"),
+    *("provider", "model", "operation", "kind", "trace"),
+)
+"""Names that mean something without being listed in the settings."""
 Period = Literal["hour", "day", "week", "month", "session", "trace", "total"]
 Action = Literal["alert", "block", "pause"]
 _FORBID: Final = {"extra": "forbid"}
@@ -117,9 +124,9 @@ class BudgetSettings:
             parse_percent(share)
         for duration in (self.cooldown, self.timeout):
             parse_duration(duration)
-        for instant in (self.starts, self.ends):
-            if instant is not None:
-                parse_instant(instant)
+        instants = [parse_instant(instant) for instant in (self.starts, self.ends) if instant is not None]
+        if len(instants) == 2 and instants[0] >= instants[1]:
+            raise ValueError(f"ends ({self.ends}) is not after starts ({self.starts})")
         if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
             raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
         if self.overrides and len(self.per) != 1:
@@ -132,6 +139,10 @@ class BudgetSettings:
                 raise ValueError(f"unpriced is {self.unpriced!r}; allowed: allow, block, or {{assume: <USD>}}")
         elif set(self.unpriced) != {"assume"}:
             raise ValueError("unpriced takes allow, block, or {assume: <USD>}")
+        else:
+            _check_amount("unpriced: assume", self.unpriced["assume"])
+        if self.unpriced == "block" and self.action == "alert" and not self.overrides:
+            raise ValueError("unpriced: block does nothing with action: alert; set action to block or pause")
 
 
 def _check_amount(key: str, amount: Decimal | None) -> None:
@@ -181,6 +192,19 @@ class Config:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two budgets have the name {twice[0]!r}; names are how spend is kept apart")
+        for budget in self.budgets:
+            self._check_labels(budget)
+
+    def _check_labels(self, budget: BudgetSettings) -> None:
+        """Any name can be a label, but one that looks like a slip would be a limit that never applies."""
+        known = {*KNOWN_LABELS, *self.labels.metrics, *self.labels.static, *self.labels.baggage}
+        for label in (*budget.per, *budget.match):
+            close = difflib.get_close_matches(label, known, n=1, cutoff=0.75)
+            if label not in known and close:
+                raise ValueError(
+                    f"budget {budget.name!r}: {label!r} looks like {close[0]!r}; if it is a label of your own, list it"
+                    " in labels.metrics or labels.static"
+                )
 
 
 def load_config(

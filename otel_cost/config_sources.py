@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, get_args, get_origin, get_type_hints
@@ -80,13 +81,16 @@ def _read_file(path: Path, places: Places) -> dict[str, object]:
     try:
         node = yaml.compose(text, Loader=_Loader)
         data: object = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if node is None:
         return {}
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: the file must be a mapping of settings, for instance 'budgets: [...]'")
-    _note_lines(node, (), path, places)
+    try:
+        _note_lines(node, (), path, places)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: a setting contains itself (an anchor within its own value)") from error
     return {str(key): value for key, value in data.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -195,7 +199,12 @@ def _distinct(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _setting_of(detail: ErrorDetails) -> KeyPath:
-    return tuple(part for part in detail["loc"] if not (isinstance(part, str) and ("[" in part or "-" in part)))
+    """The path of the setting, without the branches of unions that pydantic names in it."""
+    parts = [part for part in detail["loc"] if not (isinstance(part, str) and _BRANCH.search(part))]
+    return tuple(parts)
+
+
+_BRANCH: Final = re.compile(r"\[|^(?:function|lax-or|json-or|chain|constrained)-")
 
 
 def _describe(detail: ErrorDetails, places: Places) -> str:

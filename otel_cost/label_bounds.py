@@ -8,8 +8,9 @@ from typing import Final
 
 from otel_cost import semconv
 
-MAX_SERIES: Final = 1500
-"""Label tuples in one process. The SDK gives up at 2,000 attribute sets an instrument; token types multiply."""
+MAX_SERIES: Final = 380
+"""Label tuples in one process: the SDK gives up at 2,000 attribute sets an instrument, and a tuple has up to five token
+types."""
 FIXED: Final = ("provider", "model", "operation", "kind", "service", "environment")
 """Labels that every metric has, in this order, before the configured ones."""
 

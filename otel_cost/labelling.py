@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import Token
+from contextvars import ContextVar, Token
 from functools import wraps
 from types import MappingProxyType, TracebackType
 from typing import Final, ParamSpec, TypeVar, cast
@@ -24,6 +24,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _KEY: Final = context.create_key("otel-cost-labels")
+_entered: Final[ContextVar[tuple[Token[Context], ...]]] = ContextVar("otel_cost_labels_entered", default=())
 MAX_LENGTH: Final = 256
 """Longer label values are cut: a label is a name, not a document."""
 
@@ -40,7 +41,6 @@ class labels:
     def __init__(self, *, propagate: bool = False, **values: str | int | None) -> None:
         self._values = values
         self._propagate = propagate
-        self._tokens: list[Token[Context]] = []
 
     def __enter__(self) -> Mapping[str, str]:
         merged = dict(current())
@@ -58,18 +58,23 @@ class labels:
                     entered = baggage.set_baggage(key, merged[name], entered)
                 else:
                     entered = baggage.remove_baggage(key, entered)
-        self._tokens.append(context.attach(entered))
+        _entered.set((*_entered.get(), context.attach(entered)))
         return frozen
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        context.detach(self._tokens.pop())
+        # The innermost one of this thread or task: one instance may be entered in many of them at once.
+        *outer, token = _entered.get()
+        _entered.set(tuple(outer))
+        context.detach(token)
 
     def _fresh(self) -> labels:
         return labels(propagate=self._propagate, **self._values)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("labels cannot decorate a generator: its body runs later; use 'with labels(...)' inside it")
         # A decorated function may run in many threads at once: each call enters its own instance.
         if inspect.iscoroutinefunction(function):
             awaitable = cast("Callable[P, Awaitable[object]]", function)

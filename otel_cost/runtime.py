@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 from weakref import WeakSet
@@ -31,7 +31,7 @@ from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 from otel_cost.processor import CostSpanProcessor, labels_around, node_of
 from otel_cost.sampling import record_sampled_out
-from otel_cost.sdk_setup import ensure_sdk
+from otel_cost.sdk_setup import has_sdk, when_sdk_is_set
 from otel_cost.telemetry import Telemetry
 
 __all__ = ["Hold", "Runtime", "current", "install", "install_at_startup", "uninstall"]
@@ -61,7 +61,7 @@ class Runtime:
         )
         self.telemetry = Telemetry(
             config,
-            budget_states=self.budgets.gauge_states,
+            budget_states=partial(self.budgets.states, gauges_only=True),
             meter_provider=meter_provider,
             logger_provider=logger_provider,
         )
@@ -233,20 +233,36 @@ def install(
         return runtime
 
 
-def install_at_startup() -> Runtime | None:
-    """``install()`` for start-up hooks: whatever goes wrong is one clear error in the log, never a failed start."""
-    return shield.run("start-up", None, _install_or_explain)
+def install_at_startup(installed: Callable[[Runtime], None] = lambda _runtime: None) -> None:
+    """``install()`` for start-up hooks: whatever goes wrong is one clear error in the log, never a failed start.
+
+    ``installed`` is called once there is a runtime: at once, or when the app sets its own tracer provider.
+    """
+    shield.run("start-up", None, _install_or_explain, installed)
 
 
-def _install_or_explain() -> Runtime | None:
+def _install_or_explain(installed: Callable[[Runtime], None]) -> None:
     try:
         config = load_config()
-        if config.enabled:
-            ensure_sdk()
-        return install(config=config)
     except ConfigError as error:
-        _log.error("otel-cost is off, the app runs without it: %s", error)
-        return None
+        if str(error) not in _explained:  # both entry points come by here
+            _explained.add(str(error))
+            _log.error("otel-cost is off, the app runs without it: %s", error)
+        return
+
+    def install_now() -> None:
+        runtime = install(config=config)
+        if runtime is not None:
+            installed(runtime)
+
+    if has_sdk() or not config.enabled:
+        install_now()
+    elif "waiting" not in _explained:
+        _explained.add("waiting")
+        when_sdk_is_set(partial(shield.run, "start-up", None, install_now))
+
+
+_explained: Final[set[str]] = set()
 
 
 def uninstall() -> None:
@@ -254,6 +270,7 @@ def uninstall() -> None:
     global _current
     with _lock:
         _current = None
+        _explained.clear()
 
 
 def pricer_of(config: Config) -> Pricer:

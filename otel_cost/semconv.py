@@ -89,7 +89,13 @@ OWN_LABELS: Final = ("tenant", "workspace", "team", "project", "feature", "execu
 
 def label_attribute(label: str) -> str:
     """The attribute that carries ``label``: the standard name where there is one, else ``otel_cost.<label>``."""
+    if label in _TAKEN:
+        return f"{LABEL_PREFIX}label.{label}"
     return LABEL_ATTRIBUTES.get(label, LABEL_PREFIX + label)
+
+
+_TAKEN: Final = frozenset({"status", "reason", "detail", "kind", "pricing_model", "usage_estimated", "label"})
+"""Labels whose own attribute would look like a verdict of otel-cost's."""
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------

@@ -57,8 +57,8 @@ def parse_timezone(name: str) -> tzinfo:
         raise ValueError(f"{name!r} is not a time zone: write an IANA name, for instance Europe/Berlin") from None
 
 
-def parse_instant(text: str) -> datetime:
-    """An ISO 8601 date or date-time to an aware time; without an offset it is UTC.
+def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
+    """An ISO 8601 date or date-time to an aware time; without an offset it is in ``zone``.
 
     Raises:
         ValueError: not ISO 8601.
@@ -69,4 +69,4 @@ def parse_instant(text: str) -> datetime:
         raise ValueError(
             f"{text!r} is not a date: write for instance 2026-01-31 or 2026-01-31T12:00:00+01:00"
         ) from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant if instant.tzinfo else instant.replace(tzinfo=zone)

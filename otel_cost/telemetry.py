@@ -112,7 +112,8 @@ class Telemetry:
         if record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX):
             self._record_conventional(record, attributes, span_context)
         if self._charge_events == "all" or (self._charge_events == "unsampled" and not record.sampled):
-            self._emit(semconv.EVENT_CHARGE, wire.record_to_attributes(record), SeverityNumber.INFO, span_context)
+            charged = wire.record_to_attributes(record)
+            self._emit(semconv.EVENT_CHARGE, charged, SeverityNumber.INFO, span_context, f"{charge.usd} USD")
 
     def _labels(self, record: CostRecord) -> Key:
         who = record.labels
@@ -149,7 +150,8 @@ class Telemetry:
         names = (event.budget, event.severity)
         with self._lock:
             _add_event(self._budget_events, event.name, names)
-        self._emit(event.name, event.attributes(), _SEVERITY[event.severity], context_api.get_current())
+        where = context_api.get_current()
+        self._emit(event.name, event.attributes(), _SEVERITY[event.severity], where, event.message())
 
     def _record_conventional(self, record: CostRecord, attributes: Mapping[str, str], where: Context) -> None:
         """The duration and token histograms of the GenAI conventions, for spans that our instrumentors opened."""
@@ -160,9 +162,11 @@ class Telemetry:
                 if count is not None:
                     self._token_histogram.record(count, {**attributes, semconv.GEN_AI_TOKEN_TYPE: token_type}, where)
 
-    def _emit(self, name: str, attributes: Mapping[str, wire.Value], severity: SeverityNumber, where: Context) -> None:
+    def _emit(
+        self, name: str, attributes: Mapping[str, wire.Value], severity: SeverityNumber, where: Context, body: str
+    ) -> None:
         logger = get_logger(semconv.SCOPE, VERSION, logger_provider=self._logger_provider)
-        logger.emit(event_name=name, attributes=dict(attributes), severity_number=severity, context=where, body=name)
+        logger.emit(event_name=name, attributes=dict(attributes), severity_number=severity, context=where, body=body)
 
     # --- instruments --------------------------------------------------------------------------------------------------
 

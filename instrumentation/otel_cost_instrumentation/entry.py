@@ -17,8 +17,11 @@ from otel_cost_instrumentation import activate, deactivate
 def pre_instrument() -> None:
     """Install into the configured tracer provider and, unless the settings say ``instrument: false``, wrap the SDKs.
     Idempotent; never raises."""
-    installed = runtime.install_at_startup()
-    if installed is not None and installed.config.instrument:
+    runtime.install_at_startup(_installed)
+
+
+def _installed(running: runtime.Runtime) -> None:
+    if running.config.instrument:
         shield.run("start", None, activate)
 
 

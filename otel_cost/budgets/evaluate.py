@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from otel_cost import semconv
@@ -24,6 +24,18 @@ class BudgetEvent:
     threshold: Decimal
     spent_nano: int
     limit_nano: int
+    why: str = ""
+
+    def message(self) -> str:
+        """One sentence for a person."""
+        scope = f" ({', '.join(f'{label}={value!r}' for label, value in self.row.scope)})" if self.row.scope else ""
+        spent = f"{nano_to_usd(self.spent_nano):.6f} of {nano_to_usd(self.limit_nano):.6f} USD are spent"
+        what = {
+            semconv.EVENT_BUDGET_THRESHOLD: f"has reached {self.threshold:.0%}",
+            semconv.EVENT_BUDGET_BREACH: "is used up",
+            semconv.EVENT_BUDGET_BLOCKED: f"does not allow a call: {self.why}",
+        }[self.name]
+        return f"budget {self.budget!r}{scope} {what}" + ("" if self.why else f": {spent}")
 
     def attributes(self) -> dict[str, Value]:
         """The event's attributes. The scope is spelled ``team=search,project=x``."""
@@ -53,10 +65,10 @@ def crossings(budget: Budget, row: RowKey, before_nano: int, after_nano: int) ->
         yield _event(semconv.EVENT_BUDGET_BREACH, budget, row, Decimal(1), after_nano, limit)
 
 
-def blocked(budget: Budget, row: RowKey, spent_nano: int) -> BudgetEvent:
+def blocked(budget: Budget, row: RowKey, spent_nano: int, why: str) -> BudgetEvent:
     """The event for a call that was not made."""
     limit = budget.limit_nano(row.scope)
-    return _event(semconv.EVENT_BUDGET_BLOCKED, budget, row, Decimal(1), spent_nano, limit)
+    return replace(_event(semconv.EVENT_BUDGET_BLOCKED, budget, row, Decimal(1), spent_nano, limit), why=why)
 
 
 def stops(budget: Budget, row: RowKey, spent_nano: int) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 from otel_cost import semconv, shield
 from otel_cost.budgets import evaluate
@@ -57,6 +58,7 @@ class Budgets:
         self._has_price = has_price
         self._store: Store = store if store is not None else MemoryStore()
         self._clock_ns = clock_ns
+        self._told: set[str] = set()
 
     @property
     def present(self) -> bool:
@@ -77,17 +79,28 @@ class Budgets:
         if not self._budgets or record.charge.status in (Status.WRAPPER, Status.DUPLICATE):
             return
         facts = facts_of_record(record)
-        by_amount: dict[int, list[RowKey]] = {}
-        for budget in self._budgets.values():
-            row = budget.row(facts, record.start_ns)
-            amount = _amount(budget, record)
-            if row is not None and amount:
-                by_amount.setdefault(amount, []).append(row)
-        for amount, rows in by_amount.items():
-            for posting in self._store.settle(f"{record.key}/{amount}", amount, rows):
-                budget = self._budgets[posting.row.budget]
-                for event in evaluate.crossings(budget, posting.row, posting.before_nano, posting.after_nano):
-                    self._tell(event)
+        amounts = [
+            (row, amount)
+            for budget in self._budgets.values()
+            if (amount := _amount(budget, record)) and (row := self._row(budget, facts, record.start_ns)) is not None
+        ]
+        if not amounts:
+            return
+        for posting in self._store.settle(record.key, amounts):
+            budget = self._budgets[posting.row.budget]
+            for event in evaluate.crossings(budget, posting.row, posting.before_nano, posting.after_nano):
+                self._tell(event)
+
+    def _row(self, budget: Budget, facts: Mapping[str, str], at_ns: int) -> RowKey | None:
+        row = budget.row(facts, at_ns)
+        if row is None and budget.needs_label(facts) and budget.name not in self._told:
+            self._told.add(budget.name)
+            _log.warning(
+                "budget %s does not limit calls without a %s, and there was one: say which with otel_cost.labels() or"
+                " the %s attribute (said once)",
+                budget.name, budget.period, semconv.label_attribute(budget.period),
+            )  # fmt: skip
+        return row
 
     def void(self, void: Void) -> None:
         """In process nothing is ever voided."""
@@ -107,7 +120,7 @@ class Budgets:
         applying = [
             (budget, row)
             for budget in self._budgets.values()
-            if (row := budget.row(facts, now_ns)) is not None and budget.action_for(row.scope) != "alert"
+            if (row := self._row(budget, facts, now_ns)) is not None and budget.action_for(row.scope) != "alert"
         ]
         spent = self._store.spent([row for _, row in applying])
         for (budget, row), spent_nano in zip(applying, spent, strict=True):
@@ -119,10 +132,11 @@ class Budgets:
         return Hold()
 
     def _refusal(self, budget: Budget, row: RowKey, spent_nano: int, now_ns: int, why: str) -> BudgetExceeded:
-        self._tell(evaluate.blocked(budget, row, spent_nano))
+        event = evaluate.blocked(budget, row, spent_nano, why)
+        self._tell(event)
         end_ns = budget.period_end_ns(now_ns)
         return BudgetExceeded(
-            f"budget {budget.name!r}{_scope_text(row)} does not allow this call: {why}",
+            event.message(),
             budget=budget.name,
             scope=dict(row.scope),
             limit_nano=budget.limit_nano(row.scope),
@@ -131,36 +145,37 @@ class Budgets:
         )
 
     def _tell(self, event: BudgetEvent) -> None:
-        log = _log.warning if event.severity != "info" else _log.info
-        log(
-            "%s: budget %s%s at %.1f%% (%.6f of %.6f USD)",
-            event.name, event.budget, _scope_text(event.row),
-            100 * event.spent_nano / event.limit_nano if event.limit_nano else 100.0,
-            nano_to_usd(event.spent_nano), nano_to_usd(event.limit_nano),
-        )  # fmt: skip
+        _log.log(logging.INFO if event.severity == "info" else logging.WARNING, "%s", event.message())
         # Whoever listens must not keep a limit from being a limit.
         shield.run("budget event", None, self._on_event, event)
 
     # --- state --------------------------------------------------------------------------------------------------------
 
-    def states(self) -> Iterable[BudgetState]:
-        """Where every row stands that is kept and whose period has not ended; unused budgets show with 0 spent."""
-        now_ns = self._clock_ns()
-        seen: set[str] = set()
-        for row, spent_nano in self._store.rows():
-            budget = self._budgets[row.budget]
-            current = budget.row({**dict(row.scope), **budget.match}, now_ns)
-            if current == row:
-                seen.add(budget.name)
-                yield BudgetState(budget, row, budget.limit_nano(row.scope), spent_nano)
-        for budget in self._budgets.values():
-            unused = None if budget.per or budget.name in seen else budget.row(budget.match, now_ns)
-            if unused is not None:
-                yield BudgetState(budget, unused, budget.limit_nano(unused.scope), 0)
+    def states(self, *, gauges_only: bool = False) -> Iterator[BudgetState]:
+        """Where every row stands that is kept and whose period has not ended; unused budgets show with 0 spent.
 
-    def gauge_states(self) -> Iterable[BudgetState]:
-        """The states that gauges show: those of budgets whose rows are bounded."""
-        return (state for state in self.states() if state.budget.has_gauges)
+        ``gauges_only``: only budgets whose rows are bounded, and at most ``GAUGE_ROWS`` rows of each.
+        """
+        now_ns = self._clock_ns()
+        for budget in self._budgets.values():
+            if gauges_only and not budget.has_gauges:
+                continue
+            found = self._current(budget, now_ns)
+            if not found and not budget.per and (row := budget.row(budget.match, now_ns)) is not None:
+                found = [(row, 0)]
+            for row, spent_nano in found[-GAUGE_ROWS:] if gauges_only else found:
+                yield BudgetState(budget, row, budget.limit_nano(row.scope), spent_nano)
+
+    def _current(self, budget: Budget, now_ns: int) -> list[tuple[RowKey, int]]:
+        return [
+            (row, spent_nano)
+            for row, spent_nano in self._store.rows(budget.name)
+            if budget.row({**dict(row.scope), **budget.match}, now_ns) == row
+        ]
+
+
+GAUGE_ROWS: Final = 500
+"""Rows of one budget that have gauges, the latest used ones: the SDK gives up at 2,000 series an instrument."""
 
 
 def _amount(budget: Budget, record: CostRecord) -> int:
@@ -172,7 +187,3 @@ def _amount(budget: Budget, record: CostRecord) -> int:
 def _over(budget: Budget, row: RowKey, spent_nano: int) -> str:
     limit = nano_to_usd(budget.limit_nano(row.scope))
     return f"{nano_to_usd(spent_nano):.6f} of {limit:.6f} USD are spent in this {budget.period}"
-
-
-def _scope_text(row: RowKey) -> str:
-    return f" ({', '.join(f'{label}={value!r}' for label, value in row.scope)})" if row.scope else ""

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from otel_cost import semconv
 from otel_cost.config import Action, BudgetSettings, Period
 from otel_cost.model import NANO, CostRecord, PlannedCall
-from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
+from otel_cost.settings_values import parse_instant, parse_percent, parse_timezone
 
 UNBOUNDED: Final = frozenset({"session", "trace", "user", "conversation", "execution"})
 """Labels without a bound: rows by them expire and have no gauges of their own."""
@@ -54,7 +54,6 @@ class Budget:
     thresholds: tuple[Decimal, ...]
     action: Action
     grace: Decimal
-    cooldown_s: float
     unpriced: str
     """``allow`` or ``block``; ``assume`` counts ``assumed_nano`` for an unpriced call."""
     assumed_nano: int
@@ -94,6 +93,11 @@ class Budget:
         if self.period == "total":
             return RowKey(self.name, scope, "")
         return RowKey(self.name, scope, self._span(at_ns).name)
+
+    def needs_label(self, facts: Mapping[str, str]) -> bool:
+        """Whether the budget would apply, if only it were known which session (or trace) the call belongs to."""
+        matches = all(facts.get(label) == value for label, value in self.match.items())
+        return matches and self.period in ("session", "trace") and not facts.get(self.period)
 
     def period_end_ns(self, at_ns: int) -> int | None:
         """When the period that ``at_ns`` lies in ends (exclusive); None when it never does by itself."""
@@ -156,11 +160,10 @@ def budget_of(settings: BudgetSettings) -> Budget:
         thresholds=tuple(sorted({parse_percent(share) for share in settings.thresholds})),
         action=settings.action,
         grace=parse_percent(settings.grace) if settings.grace else Decimal(0),
-        cooldown_s=parse_duration(settings.cooldown),
         unpriced=unpriced if isinstance(unpriced, str) else "assume",
         assumed_nano=_nano(assumed),
-        starts_ns=_instant_ns(settings.starts),
-        ends_ns=_instant_ns(settings.ends),
+        starts_ns=_instant_ns(settings.starts, settings.timezone),
+        ends_ns=_instant_ns(settings.ends, settings.timezone),
         overrides={
             value: Override(None if override.amount_usd is None else _nano(override.amount_usd), override.action)
             for value, override in settings.overrides.items()
@@ -174,14 +177,15 @@ def facts_of_record(record: CostRecord) -> dict[str, str]:
         **record.labels,
         "trace": record.trace_id,
         "provider": record.provider,
-        "model": record.model,
+        # The requested name on both sides of a call: the answered one is not known before it, and is often dated.
+        "model": record.model_requested or record.model_answered,
         "operation": record.operation,
         "kind": record.kind.value,
     }
 
 
 def facts_of_call(call: PlannedCall, trace_id: str) -> dict[str, str]:
-    """The same facts before a call. The answered model is not known yet: the requested one stands for it."""
+    """The same facts before a call."""
     return {
         **call.labels,
         "trace": trace_id,
@@ -194,7 +198,8 @@ def facts_of_call(call: PlannedCall, trace_id: str) -> dict[str, str]:
 
 def period_start(period: str, timezone: tzinfo, at_ns: int) -> datetime:
     """Start of the calendar period that ``at_ns`` lies in, as aware local time. Weeks start on Monday (ISO 8601)."""
-    local = datetime.fromtimestamp(at_ns // NANO, UTC).astimezone(timezone)
+    # Hostile times must not break what comes after them: they count in the last period that there is.
+    local = datetime.fromtimestamp(min(max(at_ns, 0) // NANO, _LAST_S), UTC).astimezone(timezone)
     if period == "hour":
         # replace() keeps the fold: the hour that clocks repeat in autumn is two periods.
         return local.replace(minute=0, second=0, microsecond=0)
@@ -220,9 +225,13 @@ def _period_after(period: str, start: datetime) -> datetime:
     return start + timedelta(days=7 if period == "week" else 1)
 
 
+_LAST_S: Final = 250_000_000_000
+"""A second in the year 9892: calendar arithmetic ends in 9999."""
+
+
 def _nano(amount: Decimal) -> int:
     return int((amount * NANO).to_integral_value())
 
 
-def _instant_ns(text: str | None) -> int | None:
-    return None if text is None else round(parse_instant(text).timestamp()) * NANO
+def _instant_ns(text: str | None, zone: str) -> int | None:
+    return None if text is None else round(parse_instant(text, parse_timezone(zone)).timestamp()) * NANO

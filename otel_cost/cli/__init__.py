@@ -87,7 +87,7 @@ def main() -> None:
     \b
     Keep a book for apps in any language, and ask it:
       otel-cost serve
-      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://127.0.0.1:4319/v1/traces <your app>
+      OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4319 <your app>
       otel-cost report --since 7d --by team,model
 
     Each command explains itself: otel-cost COMMAND --help. Exit code 2 means that what was asked or configured is

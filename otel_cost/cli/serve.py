@@ -106,6 +106,6 @@ class _Announced(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         click.echo(f"otel-cost listens on {self._url}, ledger {self._database}")
-        click.echo(f"  apps:    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={self._url}/v1/traces")
-        click.echo(f"           OTEL_EXPORTER_OTLP_LOGS_ENDPOINT={self._url}/v1/logs")
+        click.echo("  apps:    OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_METRICS_EXPORTER=none \\")
+        click.echo(f"           OTEL_EXPORTER_OTLP_ENDPOINT={self._url} opentelemetry-instrument python app.py")
         click.echo(f"  report:  otel-cost report --db {self._database}")

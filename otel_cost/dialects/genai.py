@@ -40,7 +40,13 @@ UNITS_BY_CONVENTION: Final[Mapping[str, Names]] = {
 GENAI: Final = Dialect(
     name="genai",
     units=UNITS_BY_CONVENTION,
-    marks=frozenset({semconv.OPERATION_NAME, semconv.USAGE_INPUT_TOKENS, semconv.USAGE_OUTPUT_TOKENS}),
+    marks=frozenset(
+        {
+            semconv.OPERATION_NAME,
+            *UNITS_BY_CONVENTION["input_tokens"],
+            *UNITS_BY_CONVENTION["output_tokens"],
+        }
+    ),
     operation=(semconv.OPERATION_NAME,),
     provider=(semconv.PROVIDER_NAME, semconv.SYSTEM),
     request_model=(semconv.REQUEST_MODEL,),

@@ -37,7 +37,7 @@ _FOR_WRITING: Final = "ledger_for_writing"
 def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
     """The ledger at a database URL, for instance ``sqlite:///otel-cost.db``; its tables are made where missing.
 
-    With ``create=False`` a SQLite file that does not exist is an error instead of an empty book.
+    With ``create=False`` nothing is made: a database that does not exist or is no book is an error.
 
     Raises:
         ConfigError: the URL is not one, or its database's driver is not installed.
@@ -46,7 +46,9 @@ def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
     where = _parsed(url)
     path = _sqlite_path(where)
     if path is not None and not create and not path.exists():
-        raise LedgerError(f"there is no ledger at {path}")
+        raise LedgerError(
+            f"there is no book at {path.absolute()}: start one with otel-cost serve, or name yours with --db"
+        )
     try:
         engine = _engine(where)
     except NoSuchModuleError as error:
@@ -55,7 +57,10 @@ def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
         extra = "postgres" if where.get_backend_name() == "postgresql" else "server"
         raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[{extra}]'") from error
     ledger = SqlLedger(engine)
-    ledger.prepare()
+    if create:
+        ledger.prepare()
+    else:
+        ledger.check()
     return ledger
 
 

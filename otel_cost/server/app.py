@@ -63,6 +63,9 @@ def create_app(
         title="otel-cost",
         summary="What LLM calls cost: OTLP in, the book, and answers from it.",
         lifespan=lifespan,
+        # Their pages load scripts from other people's hosts; the description itself is /openapi.json.
+        docs_url=None,
+        redoc_url=None,
     )
     problems.install(app)
     app.include_router(export.router(ingest, config.server.max_body_bytes))

@@ -162,7 +162,7 @@ def test_report_refuses_what_it_cannot_do(book: str, arguments: tuple[str, ...],
 def test_report_without_a_book_makes_none(tmp_path: Path) -> None:
     result = _run("report")
     assert result.exit_code == 2
-    assert "no ledger at otel-cost.db" in result.output
+    assert "no book at " in result.output
     assert list(tmp_path.iterdir()) == []
 
 

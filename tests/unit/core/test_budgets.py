@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import threading
-from datetime import datetime
+import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -14,12 +15,14 @@ from hypothesis import strategies as st
 
 from otel_cost import runtime, semconv, shield
 from otel_cost.budgets.evaluate import crossings
+from otel_cost.budgets.manager import GAUGE_ROWS
 from otel_cost.budgets.spec import RowKey, budget_of, period_start
+from otel_cost.budgets.store import MemoryStore
 from otel_cost.config import BudgetOverride, BudgetSettings, Config, PriceSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.labelling import labels
 from otel_cost.model import NANO, PlannedCall
-from tests.support.world import World, make_world
+from tests.support.world import World, chat, make_world
 from tests.unit.core.test_wire import record
 
 GPT4O = PlannedCall(provider="openai", model="gpt-4o", operation="chat")
@@ -161,6 +164,68 @@ def test_whoever_listens_to_events_does_not_make_a_limit_soft(monkeypatch: pytes
     monkeypatch.setattr(world.runtime.telemetry, "budget_event", broken)
     with pytest.raises(BudgetExceeded):
         world.runtime.admit(GPT4O)
+
+
+@pytest.mark.parametrize("settings", [{"match": {"model": "gpt-4o"}}, {"per": ("model",)}])
+def test_a_budget_by_model_knows_a_call_by_the_name_that_was_asked_for(settings: dict[str, object]) -> None:
+    world = with_budget(action="block", **settings)
+    for _ in range(3):
+        with world.call(gen_ai__response__model="gpt-4o-2024-08-06"):
+            pass
+    with pytest.raises(BudgetExceeded):
+        world.runtime.admit(GPT4O)
+
+
+def test_one_budgets_sessions_do_not_push_out_another_ones_month() -> None:
+    store = MemoryStore(max_rows=10)
+    blocked = RowKey("month", (("team", "evil"),), "2026-11")
+    store.settle("k", [(blocked, 5)])
+    for number in range(100):
+        store.settle(f"s{number}", [(RowKey("session", (("session", str(number)),), ""), 1)])
+        store.settle(f"m{number}", [(RowKey("month", (("team", str(number)),), "2026-11"), 1)])
+        assert store.spent([blocked]) == [5]  # asking keeps it, as a blocked team asks again and again
+    assert len(store.rows("session")) == len(store.rows("month")) == 10
+
+
+def test_a_session_on_the_request_around_a_call_counts_for_it() -> None:
+    world = with_budget(action="block", period="session")
+    with world.tracer("app").start_as_current_span("request", attributes={semconv.SESSION_ID: "s1"}):
+        spend(world, 3)
+        with pytest.raises(BudgetExceeded):
+            world.runtime.admit(GPT4O)
+    assert {(span.attributes or {}).get(semconv.SESSION_ID) for span in world.finished("chat")} == {"s1"}
+
+
+def test_a_call_without_a_session_is_said_to_have_no_limit(caplog: pytest.LogCaptureFixture) -> None:
+    world = with_budget(action="block", period="session")
+    spend(world, 5)
+    world.runtime.admit(GPT4O).release()
+    assert caplog.text.count("does not limit calls without a session") == 1
+
+
+def test_gauges_are_bounded_whatever_the_label() -> None:
+    world = with_budget(per=("customer",), amount_usd=usd("100"))
+    for number in range(GAUGE_ROWS + 10):
+        spend(world, 1, customer=f"c{number}")
+    assert len(world.points(semconv.METRIC_BUDGET_SPENT)) == GAUGE_ROWS
+
+
+def test_a_call_over_the_border_of_a_period_counts_where_it_started() -> None:
+    world = with_budget(period="day")
+    midnight = 1_790_000_000 // 86_400 * 86_400 * NANO
+    counts = {semconv.USAGE_INPUT_TOKENS: 1000, semconv.USAGE_OUTPUT_TOKENS: 100}
+    span = world.tracer().start_span("chat", attributes={**chat(), **counts}, start_time=midnight - NANO)
+    span.end(midnight + NANO)
+    ((row, _),) = world.runtime.budgets._store.rows("b")
+    assert row.period.startswith(datetime.fromtimestamp(midnight // NANO - 1, UTC).date().isoformat())
+
+
+def test_a_start_time_in_the_wrong_unit_harms_nobody_else() -> None:
+    world = with_budget(period="day")
+    counts = {semconv.USAGE_INPUT_TOKENS: 1000, semconv.USAGE_OUTPUT_TOKENS: 100}
+    for start in (time.time_ns() * 1000, None):
+        world.tracer().start_span("chat", attributes={**chat(), **counts}, start_time=start).end()
+    assert world.spend() == 0.007
 
 
 async def test_async_admission_raises_the_same() -> None:

@@ -255,3 +255,42 @@ def test_a_call_that_the_app_gave_up_on_is_not_known_to_be_free(world: World, er
         pass
     attributes = world.finished()[0].attributes or {}
     assert (attributes[semconv.STATUS], attributes[semconv.REASON]) == ("unpriced", "aborted")
+
+
+def test_a_span_with_tokens_beyond_those_of_the_calls_inside_made_a_call_of_its_own(world: World) -> None:
+    """A hand-written span around one large call, with a small instrumented embedding inside it."""
+    embedding = {"gen_ai__operation__name": "embeddings", "gen_ai__request__model": "text-embedding-3-small"}
+    with (
+        world.call(scope="my.own", kind=SpanKind.INTERNAL, usage=(100_000, 1000)),
+        world.call(usage=(10, 0), **embedding),
+    ):
+        pass
+    assert counted(world) == 2
+
+
+def test_a_burst_of_equal_calls_is_matched_one_to_one_and_in_time(world: World) -> None:
+    """Every one of them overlaps every other one; the search for places is bounded and does not recurse."""
+    from tests.support.world import chat
+
+    start, count, jitter = 1_790_000_000 * 10**9, 300, 3_000_000
+    pairs = [
+        [
+            world.tracer(scope).start_span("chat", attributes=chat(), start_time=start + factor * number % jitter)
+            for scope, factor in ((FRAMEWORK, 7919), (OTHER_WIRE, 104729))
+        ]
+        for number in range(count)
+    ]
+    for which in (1, 0):
+        for number, pair in enumerate(pairs):
+            span = pair[which]
+            span.set_attribute(semconv.USAGE_INPUT_TOKENS, 1000)
+            span.set_attribute(semconv.USAGE_OUTPUT_TOKENS, 100)
+            span.end(start + 10**9 + 15485863 * number % jitter)
+    assert counted(world) == count
+
+
+@pytest.mark.parametrize("other", [{"otel_cost__tenant": "b"}, {"gen_ai__request__model": "gpt-4.1"}])
+def test_another_tenant_or_model_is_another_call(world: World, other: dict[str, str]) -> None:
+    with world.call(scope=OTHER_WIRE, otel_cost__tenant="a"), world.call(**{"otel_cost__tenant": "a", **other}):
+        pass
+    assert counted(world) == 2

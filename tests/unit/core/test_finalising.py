@@ -6,7 +6,7 @@ import gc
 
 from opentelemetry.trace import Span
 
-from otel_cost import semconv
+from otel_cost import semconv, shield
 from otel_cost.finalising import Finaliser, inside_collection
 from tests.support.waiting import until
 from tests.support.world import World
@@ -55,3 +55,16 @@ def test_what_is_put_off_runs_once_and_in_order() -> None:
     finaliser.drain()
     finaliser.drain()
     assert done == [0, 1, 2]
+
+
+def test_work_that_fails_does_not_end_the_thread() -> None:
+    shield.set_strict(False)
+    finaliser, done = Finaliser(), list[int]()
+
+    def broken() -> None:
+        raise RuntimeError("boom")
+
+    finaliser.prepare()
+    finaliser.put(broken)
+    finaliser.put(lambda: done.append(1))
+    until(lambda: done, "the work behind it")

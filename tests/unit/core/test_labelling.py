@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from opentelemetry import baggage, context
 
 from otel_cost import labels, semconv
@@ -137,3 +139,41 @@ def test_labels_said_in_code_or_settings_stand_on_the_span_for_the_book_and_back
     assert first[semconv.SESSION_ID] == "s1"
     assert first[semconv.label_attribute("project")] == "p"
     assert second[TEAM] == "span"
+
+
+def test_one_instance_in_many_tasks_does_not_leak() -> None:
+    shared = labels(team="search")
+
+    async def one(first: asyncio.Event, second: asyncio.Event) -> dict[str, str]:
+        with shared:
+            first.set()
+            await second.wait()
+        return dict(current())
+
+    async def both() -> list[dict[str, str]]:
+        a, b = asyncio.Event(), asyncio.Event()
+        return await asyncio.gather(one(a, b), one(b, a))
+
+    assert asyncio.run(both()) == [{}, {}]
+
+
+def test_generators_cannot_be_decorated() -> None:
+    def generator() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="inside it"):
+        labels(team="a")(generator)
+
+
+def test_the_nearest_span_around_a_call_says_whose_it_is(world: World) -> None:
+    app = world.tracer("app")
+    with (
+        app.start_as_current_span("request", attributes={TEAM: "outer", semconv.USER_ID: "u"}),
+        app.start_as_current_span("agent", attributes={TEAM: "inner"}),
+    ):
+        with world.call():
+            pass
+        with world.call(**{TEAM: "own"}):
+            pass
+    assert teams(world) == ["inner", "own"]
+    assert {(span.attributes or {}).get(semconv.USER_ID) for span in world.finished("chat")} == {"u"}

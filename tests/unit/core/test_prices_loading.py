@@ -86,3 +86,15 @@ def test_prices_that_cannot_be_loaded_leave_calls_unpriced_and_counted(caplog: p
     counts = [(a[semconv.REASON], v) for a, v in world.points(semconv.METRIC_OPERATIONS)]
     assert counts == [("no_prices", 3)]
     assert "prices.yaml:3" in caplog.text
+
+
+def test_flush_waits_for_what_another_thread_is_settling() -> None:
+    gate = Gate()
+    world = make_world(pricer=Pricer(gate.load))
+    for number in range(500):
+        with world.call(id=f"r{number}"):
+            pass
+    gate.open.set()
+    until(world.runtime.pricer.ready, "prices")
+    assert world.provider.force_flush(60_000)
+    assert world.spend() == pytest.approx(500 * 0.0035, abs=1e-9)

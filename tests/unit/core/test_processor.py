@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_cost import runtime, semconv, shield
 from otel_cost.config import Config
+from otel_cost.labelling import labels
 from tests.support.world import FRAMEWORK, World, chat, make_world
 
 
@@ -193,3 +195,67 @@ def test_disabled_installs_nothing() -> None:
     runtime.uninstall()
     assert runtime.install(config=Config(enabled=False)) is None
     assert runtime.current() is None
+
+
+def test_old_attribute_names_alone_are_not_a_silent_zero(world: World) -> None:
+    attributes = {
+        semconv.SYSTEM: "openai",
+        semconv.REQUEST_MODEL: "gpt-4o",
+        "gen_ai.usage.prompt_tokens": 1000,
+        "gen_ai.usage.completion_tokens": 100,
+    }
+    world.tracer("opentelemetry.instrumentation.openai.v1").start_span("chat", attributes=attributes).end()
+    assert world.spend() == 0.0035
+
+
+def test_jobs_that_start_each_other_do_not_keep_all_spans_alive(world: World) -> None:
+    from opentelemetry import context as context_api
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(found, trace.Span) for found in gc.get_objects())
+
+    def run(rounds: int) -> None:
+        where = context_api.get_current()
+        for _ in range(rounds):
+            span = world.tracer("job").start_span("job", context=where)
+            where = trace.set_span_in_context(span, where)
+            span.end()
+            world.spans.clear()
+
+    run(10)
+    before = alive()
+    run(200)
+    assert alive() - before < 50
+
+
+def test_an_interrupt_while_settling_still_ends_the_span(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(world.runtime.pipeline, "process", interrupted)
+    span = world.tracer().start_span("chat", attributes=chat())
+    with pytest.raises(KeyboardInterrupt):
+        span.end()
+    assert len(world.finished()) == 1
+
+
+def test_one_failing_taker_does_not_starve_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_record: object) -> None:
+        raise RuntimeError("boom")
+
+    shield.set_strict(False)
+    monkeypatch.setattr(world.runtime.budgets, "take", broken)
+    with world.call(id="r1"):
+        pass
+    assert world.statuses() == ["priced"]
+    assert world.spend() == 0.0035
+
+
+def test_labels_with_a_verdicts_name_do_not_look_like_one(world: World) -> None:
+    with labels(reason="nightly", status="x"), world.call(id="r1"):
+        pass
+    attributes = world.finished()[0].attributes or {}
+    assert attributes[semconv.STATUS] == "priced"
+    assert semconv.REASON not in attributes
+    assert attributes[semconv.label_attribute("reason")] == "nightly"

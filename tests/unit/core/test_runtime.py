@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from opentelemetry.trace import SpanKind
 
 from otel_cost import runtime, semconv
 from otel_cost.config import Config
-from tests.support.world import FRAMEWORK, World
+from tests.support.world import FRAMEWORK, World, chat
 
 
 def test_an_open_request_span_of_somebody_else_can_be_claimed_once(world: World) -> None:
@@ -47,22 +46,40 @@ def test_without_an_sdk_there_is_nothing_to_install_into(caplog: pytest.LogCaptu
     assert "opentelemetry-instrument" in caplog.text
 
 
-def test_the_sdk_is_set_up_where_no_distribution_would(tmp_path: Path) -> None:
-    """Plain ``pip install otel-cost`` has no configurator: the start-up hook sets the SDK up, and only then."""
-    code = (
-        "import sys\n"
-        "from otel_cost import sdk_setup\n"
-        "from opentelemetry import trace\n"
-        "sdk_setup.entry_points = lambda group: ()\n"
-        "print(sdk_setup.ensure_sdk(), hasattr(trace.get_tracer_provider(), 'add_span_processor'))\n"
-        "print(sdk_setup.ensure_sdk())\n"
-    )
-    env = {
-        "PATH": "",
-        "OTEL_TRACES_EXPORTER": "none",
-        "OTEL_METRICS_EXPORTER": "none",
-        "OTEL_LOGS_EXPORTER": "none",
-        "HOME": str(tmp_path),
-    }
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
-    assert done.stdout.split() == ["True", "True", "False"]
+OWN_SDK = """
+import sys
+from otel_cost import sdk_setup
+sdk_setup.entry_points = lambda group: ()
+from otel_cost_instrumentation import entry
+entry.pre_instrument()
+entry.OtelCostInstrumentor().instrument()
+import otel_cost
+print(otel_cost.current())
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+own = TracerProvider()
+trace.set_tracer_provider(own)
+print(trace.get_tracer_provider() is own, otel_cost.current().provider is own)
+"""
+
+
+def test_an_app_that_sets_its_own_sdk_later_keeps_it_and_gets_costs() -> None:
+    """Without a distribution nobody sets the SDK up before the app does."""
+    done = subprocess.run([sys.executable, "-c", OWN_SDK], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "True", "True"]
+    assert done.stderr.count("pip install opentelemetry-distro") == 1
+
+
+def test_a_second_provider_is_counted_as_well(world: World) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    other = TracerProvider(shutdown_on_exit=False)
+    for _ in range(2):
+        assert runtime.install(other) is world.runtime
+    with other.get_tracer("opentelemetry.instrumentation.genai.openai").start_as_current_span(
+        "chat",
+        kind=SpanKind.CLIENT,
+        attributes=chat(gen_ai__usage__input_tokens=1000, gen_ai__usage__output_tokens=100),
+    ):
+        pass
+    assert world.spend() == 0.0035

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -178,3 +179,38 @@ def test_our_own_spans_get_the_conventional_histograms(world: World) -> None:
     }
     # input and output of the one call that is ours; the other emitter has its own histograms
     assert counts == {semconv.METRIC_OPERATION_DURATION: 1, semconv.METRIC_TOKEN_USAGE: 2}
+
+
+def test_the_first_charges_of_many_threads_are_all_counted() -> None:
+    world, start = make_world(), threading.Barrier(8)
+
+    def one() -> None:
+        start.wait()
+        with world.call():
+            pass
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert world.statuses() == ["priced"] * 8
+    assert world.spend() == pytest.approx(8 * 0.0035, abs=1e-12)
+
+
+def test_series_stay_below_what_the_sdk_can_hold() -> None:
+    world = make_world(Config(labels=LabelSettings(metrics=("a", "b"), max_values=100)))
+    parts = {semconv.USAGE_CACHE_READ: 10, semconv.USAGE_CACHE_WRITE: 10, semconv.USAGE_REASONING: 10}
+    for number in range(600):
+        with labels(a=f"a{number % 100}", b=f"b{number // 100}"), world.call(**parts):
+            pass
+    points = world.points(semconv.METRIC_TOKENS)
+    assert len(points) < 2000
+    assert not any("otel.metric.overflow" in attributes for attributes, _ in points)
+    assert sum(value for _, value in points) == 600 * 1100
+
+
+def test_tokens_of_wrappers_and_duplicates_are_not_counted_again(world: World) -> None:
+    with world.call(scope="opentelemetry.instrumentation.openai.v1", id="r1"), world.call(id="r1"):
+        pass
+    assert sum(value for _, value in world.points(semconv.METRIC_TOKENS)) == 1100

@@ -74,7 +74,7 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
 
 def test_a_book_that_does_not_exist_is_not_made_by_reading(tmp_path: Path) -> None:
     path = tmp_path / "book.db"
-    with pytest.raises(LedgerError, match=r"no ledger at .*book\.db"):
+    with pytest.raises(LedgerError, match=r"no book at .*book\.db"):
         open_ledger(f"sqlite:///{path}", create=False)
     assert not path.exists()
 
