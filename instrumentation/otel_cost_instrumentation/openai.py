@@ -241,6 +241,9 @@ class ChatReader:
         if usage is not None:
             self._usage = usage
             return not self._conceal or bool(choices)
+        if self._reasons:
+            # Groq tells its usage with the last choice, asked or not, in a corner of its own.
+            self._usage = field(chunk, "x_groq", "usage") or self._usage
         if self._conceal:
             _hide_usage(chunk)
         return True

@@ -238,6 +238,18 @@ def test_usage_on_a_chunk_with_choices_is_shown_to_the_app() -> None:
     assert reader.final
 
 
+def test_usage_that_groq_tells_unasked_is_read() -> None:
+    reader = openai.ChatReader(conceal=True)
+    usage = {"prompt_tokens": 12, "completion_tokens": 26, "total_tokens": 38}
+
+    assert reader.read({"choices": [{"index": 0, "delta": {"content": "Hi"}}], "x_groq": {"id": "req_1"}})
+    assert not reader.final
+    assert reader.read({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": usage}})
+    assert reader.final
+    assert reader.attributes()[semconv.USAGE_INPUT_TOKENS] == 12
+    assert reader.attributes()[semconv.USAGE_OUTPUT_TOKENS] == 26
+
+
 def test_an_error_event_of_a_streamed_response() -> None:
     reader = openai.ResponseReader()
     reader.read({"type": "response.created", "response": {"id": "r1", "model": "gpt-4o"}})
