@@ -25,7 +25,7 @@ class InvalidUsage(OtelCostError):
 
 
 class BudgetExceeded(OtelCostError):
-    """A blocking budget does not allow this call; it was not sent to the provider.
+    """A blocking budget does not allow a call; it was not sent to the provider.
 
     Attributes:
         budget: Name of the budget that said no.

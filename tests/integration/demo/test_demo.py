@@ -52,7 +52,7 @@ def test_it_shows_the_main_job_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert any("acme-support-7b 3 630 → 36 unknown 3 without a price" in line for line in lines)
     assert any(line.startswith("session-limit endless-review $0.105600 $0.100000") for line in lines)
     assert "breached, call blocked" in output
-    assert "budget 'session-limit' (session='endless-review') does not allow this call" in output
+    assert "budget 'session-limit' (session='endless-review') does not allow a call" in output
     assert "model: acme-support-7b" in output
     sums = [line.rpartition(" ")[2] for line in lines if line.startswith(("sum over", "otel_cost.", "the server's"))]
     assert len(sums) == 3
