@@ -182,6 +182,8 @@ class Config:
     """Which charges are also sent as ``otel_cost.charge`` log events. Unsampled calls reach the book only so."""
     compat: tuple[Literal["openlit", "logfire", "openinference"], ...] = ()
     """Also write the cost under the names that these products read."""
+    stream_usage_hosts: tuple[str, ...] = ()
+    """Hosts, beside the known ones, that are asked for usage in streams; from a leading dot on, all below a domain."""
     labels: LabelSettings = field(default_factory=LabelSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budgets: tuple[BudgetSettings, ...] = ()

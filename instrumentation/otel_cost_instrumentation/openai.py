@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, cast
 
 from otel_cost import semconv
+from otel_cost_instrumentation._ask_usage import AZURE, may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._read import (
@@ -28,12 +29,11 @@ from otel_cost_instrumentation._read import (
 )
 from otel_cost_instrumentation._stainless import Post, provider_of, read_post
 
-_AZURE: Final = "azure.ai.openai"
 HOSTS: Final[Mapping[str, str]] = {
     "api.openai.com": "openai",
     ".api.openai.com": "openai",
-    ".openai.azure.com": _AZURE,
-    ".cognitiveservices.azure.com": _AZURE,
+    ".openai.azure.com": AZURE,
+    ".cognitiveservices.azure.com": AZURE,
     ".services.ai.azure.com": "azure.ai.inference",
     ".amazonaws.com": "aws.bedrock",
     "generativelanguage.googleapis.com": "gcp.gemini",
@@ -46,12 +46,6 @@ HOSTS: Final[Mapping[str, str]] = {
     "api.together.xyz": "together",
 }
 """Host, or domain from the dot on, to the provider's conventional name."""
-_USAGE_ON_REQUEST: Final = frozenset({"openai", _AZURE, "groq", "deepseek", "x_ai"})
-"""Providers whose reference documents ``stream_options.include_usage``. The others either send usage unasked
-(OpenRouter, Together) or may refuse an option that they do not know."""
-_AZURE_KNOWS_SINCE: Final = "2024-09-01"
-"""First Azure API version with ``stream_options``; earlier ones answer 400 ("Unknown parameter"), as do requests with
-``data_sources`` in any version."""
 
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
@@ -94,7 +88,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     limit = _limit(body, endpoint.output_limits)
     choices = count(body, "n") or 1
     provider = provider_of(post.address, HOSTS, "openai")
-    asks = endpoint.asks and post.stream and _asks(client, post, provider, kwargs)
+    asks = endpoint.asks and post.stream and may_ask(client, post, HOSTS, kwargs)
     return Request(
         operation=endpoint.operation,
         provider=provider,
@@ -103,7 +97,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
         port=post.port,
         answer=endpoint.answer,
         reader=partial(ChatReader, conceal=True) if asks else endpoint.reader,
-        arguments=_with_usage(kwargs, body) if asks else kwargs,
+        arguments=with_usage(kwargs, body) if asks else kwargs,
         parameters=_parameters(post, limit, choices),
         input_bytes=text_bytes(*[body.get(name) for name in endpoint.inputs]),
         max_output_tokens=limit,
@@ -117,27 +111,6 @@ def _limit(body: Mapping[str, object], names: tuple[str, ...]) -> int | None:
         if limit is not None:
             return limit
     return None
-
-
-def _asks(client: object, post: Post, provider: str, kwargs: Arguments) -> bool:
-    """Whether to ask for the usage of a stream: the app did not, the host knows how, and the app reads it through the
-    SDK, so that the extra chunk can be kept from it."""
-    if post.raw or provider not in _USAGE_ON_REQUEST:
-        return False
-    extra = field(kwargs.get("options"), "extra_json")
-    for body in (post.body, extra):
-        if field(body, "stream_options", "include_usage") is True or field(body, "data_sources") is not None:
-            return False
-    if field(extra, "stream_options") is not None:
-        return False
-    version = text(field(client, "default_query"), "api-version")
-    return provider != _AZURE or not version or version[:10] >= _AZURE_KNOWS_SINCE
-
-
-def _with_usage(kwargs: Arguments, body: Mapping[str, object]) -> Arguments:
-    theirs = body.get("stream_options")
-    options = {**theirs, "include_usage": True} if isinstance(theirs, Mapping) else {"include_usage": True}
-    return {**kwargs, "body": {**body, "stream_options": options}}
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ def app_environment(
             "OPENAI_BASE_URL": stand_in_url + "/v1",
             "ANTHROPIC_API_KEY": "stand-in",
             "ANTHROPIC_BASE_URL": stand_in_url,
+            # The stand-in behaves like the provider; other servers on loopback are not asked.
+            "OTEL_COST_STREAM_USAGE_HOSTS": "127.0.0.1",
         }
     return {
         **providers,

@@ -37,6 +37,7 @@ TEAMS: Mapping[str, tuple[Call, ...]] = {
 }
 # The blocking budget is far away; that it needs a price before the first call makes every span of the app a priced one.
 SETTINGS = """
+stream_usage_hosts: [127.0.0.1]
 budgets:
   - {name: tiny, amount_usd: 0.001, period: month, per: [team], action: alert}
   - {name: far-away, amount_usd: 1000, period: month, action: block}

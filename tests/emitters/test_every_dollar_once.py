@@ -51,7 +51,11 @@ def observed(
     emitters, alone = request.param
     answer = tmp_path_factory.mktemp(emitters.name) / "answer.json"
     environment = processes.clean_environment(
-        {"PYTHONPATH": str(own_wheel), "OTEL_COST_INSTRUMENT": "false" if alone else "true"}
+        {
+            "PYTHONPATH": str(own_wheel),
+            "OTEL_COST_INSTRUMENT": "false" if alone else "true",
+            "OTEL_COST_STREAM_USAGE_HOSTS": "127.0.0.1",
+        }
     )
     with StandInProvider() as provider:
         script = Path(__file__).with_name("script.py")

@@ -31,9 +31,13 @@ def server() -> Iterator[StandInProvider]:
         yield provider
 
 
+STAND_IN = "127.0.0.1"
+"""The stand-in may be asked for usage in streams, as the provider's own host is."""
+
+
 @pytest.fixture
 def config() -> Config:
-    return Config()
+    return Config(stream_usage_hosts=(STAND_IN,))
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_every_setting_is_an_environment_variable() -> None:
         "OTEL_COST_INSTRUMENT": ("0", False),
         "OTEL_COST_CHARGE_EVENTS": ("off", "off"),
         "OTEL_COST_COMPAT": ("openlit,logfire", ("openlit", "logfire")),
+        "OTEL_COST_STREAM_USAGE_HOSTS": ("127.0.0.1, .corp.example", ("127.0.0.1", ".corp.example")),
         "OTEL_COST_LABELS_METRICS": ("team, x", ("team", "x")),
         "OTEL_COST_LABELS_BAGGAGE": ("[team]", ("team",)),
         "OTEL_COST_LABELS_STATIC": ("{team: x}", {"team": "x"}),

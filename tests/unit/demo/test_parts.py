@@ -34,6 +34,7 @@ class TestEnvironment:
         assert (told["OPENAI_BASE_URL"], told["ANTHROPIC_BASE_URL"]) == ("http://p/v1", "http://p")
         assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://s"
         assert told["OTEL_COST_CONFIG"] == "/c"
+        assert told["OTEL_COST_STREAM_USAGE_HOSTS"] == "127.0.0.1"
         assert not {"OTEL_SDK_DISABLED", "OTEL_COST_ENABLED", "ANTHROPIC_AUTH_TOKEN", "MAX_TOKENS"} & set(told)
         assert told["NO_PROXY"] == "intranet.example,127.0.0.1"
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from otel_cost import semconv
+from otel_cost import runtime, semconv
+from otel_cost.config import Config
 from otel_cost_instrumentation import openai
 from otel_cost_instrumentation._call import Request
+from tests.support.world import make_world
 
 
 def request(
@@ -66,7 +68,9 @@ def test_the_host_says_who_the_provider_is(host: str, provider: str) -> None:
     ("host", "version", "body", "asks"),
     [
         ("api.openai.com", "", {}, True),
-        ("127.0.0.1", "", {}, True),
+        ("eu.api.openai.com", "", {}, True),
+        ("127.0.0.1", "", {}, False),
+        ("localhost", "", {}, False),
         ("api.groq.com", "", {}, True),
         ("openrouter.ai", "", {}, False),
         ("llm.corp.example", "", {}, False),
@@ -84,6 +88,27 @@ def test_usage_is_asked_for_where_the_host_knows_the_option(
 
     assert asked(read) is asks
     assert isinstance(read.reader(), openai.ChatReader)
+
+
+@pytest.mark.parametrize(
+    ("host", "asks"),
+    [
+        ("127.0.0.1", True),
+        ("llm.corp.example", True),
+        ("other.corp.example", False),
+        ("a.models.example", True),
+        ("models.example", False),
+        ("localhost", False),
+        ("api.openai.com", True),
+    ],
+)
+def test_more_hosts_are_asked_where_the_settings_name_them(host: str, asks: bool) -> None:
+    """Servers that know the option and cannot be known by their name."""
+    make_world(Config(stream_usage_hosts=("127.0.0.1", "LLM.corp.example", ".models.example")))
+    try:
+        assert asked(request(host)) is asks
+    finally:
+        runtime.uninstall()
 
 
 def test_what_the_app_asked_for_is_left_as_it_is() -> None:
