@@ -86,6 +86,7 @@ _USAGE: Final = (
     "cache_creation",
     "server_tool_use",
     "service_tier",
+    "speed",
     "iterations",
 )
 """The fields of a usage that are read."""
@@ -115,12 +116,16 @@ def message_usage(usage: dict[str, object]) -> Attributes:
     found.update(parts(usage.get("output_tokens_details"), _THINKING))
     found.update(parts(usage.get("server_tool_use"), _SEARCHES))
     found.update(texts(usage, _TIER))
+    if text(usage, "speed") == _FAST:
+        found[semconv.SERVICE_TIER] = _FAST
     return found
 
 
 _THINKING: Final[Names] = {semconv.USAGE_REASONING: "thinking_tokens"}
 _SEARCHES: Final[Names] = {semconv.UNIT_PREFIX + "web_searches": "web_search_requests"}
 _TIER: Final[Names] = {semconv.ANTHROPIC_RESPONSE_SERVICE_TIER: "service_tier"}
+_FAST: Final = "fast"
+"""A speed with a price of its own; ``service_tier`` stays "standard" beside it, also on the SDK's own span."""
 
 
 def _total(entries: list[object], *names: str) -> int:

@@ -55,6 +55,7 @@ GENAI: Final = Dialect(
     finish_reasons=(semconv.RESPONSE_FINISH_REASONS,),
     # The answer's tier prices a call; the requested one never does.
     service_tier=(
+        semconv.SERVICE_TIER,
         semconv.OPENAI_RESPONSE_SERVICE_TIER,
         "gen_ai.openai.response.service_tier",
         semconv.ANTHROPIC_RESPONSE_SERVICE_TIER,

@@ -80,6 +80,19 @@ def test_input_includes_the_cache_and_parts_are_kept_apart() -> None:
     }
 
 
+@pytest.mark.parametrize(("speed", "tier"), [("fast", "fast"), ("standard", None), (None, None)])
+def test_fast_mode_is_a_service_tier(speed: str | None, tier: str | None) -> None:
+    """The answer's own service tier says "standard" all the same."""
+    usage = {"input_tokens": 1, "output_tokens": 1, "service_tier": "standard", "speed": speed}
+    found = anthropic.message({"usage": usage})
+    reader = anthropic.MessageReader()
+    reader.read({"type": "message_start", "message": {"usage": usage}})
+    reader.read({"type": "message_delta", "usage": {"output_tokens": 2}})
+
+    assert found.get(semconv.SERVICE_TIER) == reader.attributes().get(semconv.SERVICE_TIER) == tier
+    assert found[semconv.ANTHROPIC_RESPONSE_SERVICE_TIER] == "standard"
+
+
 def test_all_iterations_are_billed() -> None:
     """A compaction is left out of the totals."""
     found = anthropic.message_usage(

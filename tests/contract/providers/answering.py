@@ -1,0 +1,42 @@
+"""A server that answers with what a test gives it, where the stand-in has no such answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from otel_cost.demo.loopback import Handler, Loopback
+
+
+class Answers:
+    """What to answer, and the paths that were asked for."""
+
+    def __init__(self, answer: Any) -> None:
+        self.payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.content_type = "application/json"
+        self.paths: list[str] = []
+        self.url = ""
+
+
+class _Handler(Handler):
+    def do_POST(self) -> None:
+        self.body()
+        owner = self.home.owner
+        assert isinstance(owner, Answers)
+        owner.paths.append(self.path)
+        self.send_response(200)
+        self.send_header("content-type", owner.content_type)
+        self.send_header("content-length", str(len(owner.payload)))
+        self.end_headers()
+        self.wfile.write(owner.payload)
+
+
+@contextmanager
+def answering(answer: Any) -> Iterator[Answers]:
+    """A server on loopback that gives ``answer`` (JSON, or bytes) to every POST."""
+    answers = Answers(answer)
+    with Loopback(answers, _Handler) as server:
+        answers.url = server.url
+        yield answers
