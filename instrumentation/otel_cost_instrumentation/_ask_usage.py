@@ -1,4 +1,4 @@
-"""Asking for the usage of an OpenAI-format stream (``stream_options.include_usage``), where the host is known to answer.
+"""Asking for the usage of an OpenAI-format stream (``stream_options.include_usage``), where the host will understand.
 
 A server that does not know the option may refuse the whole request, so only hosts whose reference documents it are
 asked, and those that the settings name. Never a loopback address by itself: a model server or a sidecar listens there.

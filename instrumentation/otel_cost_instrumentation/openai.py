@@ -14,6 +14,7 @@ from otel_cost import semconv
 from otel_cost_instrumentation._ask_usage import AZURE, may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
+from otel_cost_instrumentation._hosted_tools import hosted_tools
 from otel_cost_instrumentation._read import (
     Attributes,
     Names,
@@ -174,16 +175,9 @@ def response(answer: object) -> Attributes:
         found[semconv.RESPONSE_FINISH_REASONS] = [reason]
     if status == "failed":
         found[semconv.ERROR_TYPE] = text(answer, "error", "code") or status
-    searches = sum(map(_is_search, items(answer, "output")))
-    if searches:
-        found[semconv.UNIT_PREFIX + "web_searches"] = searches
+    found.update(hosted_tools(answer))
     found.update(response_usage(field(answer, "usage")))
     return found
-
-
-def _is_search(item: object) -> bool:
-    """Whether an output item is a web search; opening a page or looking for text in one is not billed as one."""
-    return text(item, "type") == "web_search_call" and text(item, "action", "type") in ("", "search")
 
 
 def embeddings(answer: object) -> Attributes:

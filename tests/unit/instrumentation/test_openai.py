@@ -231,6 +231,47 @@ def test_a_response_counts_its_web_searches() -> None:
     assert found[semconv.RESPONSE_FINISH_REASONS] == ["completed"]
 
 
+def tools(*output: dict[str, object], **more: object) -> dict[str, object]:
+    """The counts of hosted tools, by unit."""
+    found = openai.response({"id": "r1", "output": output, **more})
+    return {
+        name.removeprefix(semconv.UNIT_PREFIX): value
+        for name, value in found.items()
+        if name.startswith(semconv.UNIT_PREFIX)
+    }
+
+
+@pytest.mark.parametrize(("told", "searches"), [(3, {"web_searches": 3}), (0, {}), (None, {"web_searches": 1})])
+def test_the_provider_knows_best_how_many_searches_it_bills(told: int | None, searches: dict[str, int]) -> None:
+    usage = {"web_search": {"num_requests": told}} if told is not None else None
+
+    assert tools({"type": "web_search_call"}, tool_usage=usage) == searches
+
+
+def test_hosted_tools_with_a_fee_are_counted() -> None:
+    container = {"type": "container_reference", "container_id": "c1"}
+    assert tools(
+        {"type": "file_search_call"},
+        {"type": "file_search_call"},
+        {"type": "code_interpreter_call", "container_id": "c2"},
+        {"type": "code_interpreter_call", "container_id": "c2"},
+        {"type": "shell_call", "environment": container},
+        {"type": "shell_call", "environment": {"type": "local"}},
+        {"type": "function_call"},
+    ) == {"storage_searches": 2, "code_executions": 2}
+
+
+@pytest.mark.parametrize("told", [{}, {"tool_usage": {"image_gen": {"input_tokens": 500, "output_tokens": 4000}}}])
+def test_generated_images_are_no_tokens_of_the_answering_model(told: dict[str, object]) -> None:
+    """Another model makes them, at a price several times higher."""
+    assert tools({"type": "image_generation_call"}, {"type": "image_generation_call"}, **told) == {"requests": 2}
+
+
+def test_images_without_an_item_are_not_lost() -> None:
+    assert tools(tool_usage={"image_gen": {"input_tokens": 0, "output_tokens": 4000}}) == {"requests": 1}
+    assert tools(tool_usage={"image_gen": {"input_tokens": 0, "output_tokens": 0}}) == {}
+
+
 def test_a_failed_response_says_why() -> None:
     found = openai.response({"status": "failed", "error": {"code": "server_error"}, "usage": {"input_tokens": 9}})
 
