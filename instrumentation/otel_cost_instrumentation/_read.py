@@ -6,7 +6,7 @@ attribute out rather than writing a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from opentelemetry.util.types import AttributeValue
@@ -16,8 +16,9 @@ Names = Mapping[str, str]
 """Attribute to the name of the field that it is read from."""
 
 _ENCODED_FILE_BYTES: Final = 6_000
-"""What an inline image or document counts for: 1,500 tokens at four bytes each, about one full-size image. (OpenAI
-bills 765 to 1,445 tokens for a high-detail image, Anthropic about 1,600.) Its base64 text says nothing about tokens."""
+"""What an inline image, sound or document counts for: 1,500 tokens at four bytes each, about one full-size image or two
+minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic about
+1,600 for an image.) Its base64 text says nothing about tokens."""
 
 
 def field(value: object, *path: str) -> object:
@@ -81,10 +82,15 @@ def numbers(value: object, names: Names) -> Attributes:
 
 
 def text_bytes(*values: object) -> int:
-    """UTF-8 bytes of all text in ``values``, keys included: keys stand for the few tokens that structure costs."""
+    """UTF-8 bytes of all text in ``values``, keys included: keys stand for the few tokens that structure costs.
+
+    Looks at so many values and no more: what is sent may be huge, or contain itself. The rest counts nothing.
+    """
     total = 0
     stack: list[object] = list(values)
-    while stack:
+    for _ in range(_LOOKED_AT):
+        if not stack:
+            break
         item = stack.pop()
         if item is None:
             continue
@@ -92,21 +98,50 @@ def text_bytes(*values: object) -> int:
             total += len(item) if item.isascii() and not item.startswith("data:") else _odd_bytes(item)
         elif isinstance(item, dict):
             total += sum(len(key) for key in item if isinstance(key, str))
-            stack.extend(item.values() if item.get("type") != "base64" else (_ENCODED_FILE,))
+            stack.extend(_readable(item))
         elif isinstance(item, list | tuple):
-            stack.extend(item)
+            if item and type(item[0]) is int:
+                total += 4 * len(item)  # tokens that the client has already cut
+            else:
+                stack.extend(item)
         elif isinstance(item, int):
-            total += 4  # a token that the client has already cut
+            total += 4
         elif hasattr(type(item), "model_fields"):
-            stack.extend(vars(item).values())
+            stack.extend(_readable(vars(item)))
     return total
+
+
+_LOOKED_AT: Final = 50_000
+"""Values: thousands of messages, and about a tenth of a second."""
+_ENCODED_FILE: Final = "data:"
+_ENCODED: Final = frozenset({"data", "encrypted_content", "file_data", "result", "signature"})
+"""Fields that may hold base64."""
+
+
+def _readable(fields: dict[str, object]) -> Iterable[object]:
+    """The values of a block of content, where base64 is a file, or nothing."""
+    if _ENCODED.isdisjoint(fields):
+        return fields.values()
+    kind = fields.get("type")
+    if kind == "base64":
+        return (_ENCODED_FILE,)
+    return [
+        _decoded(kind, name, fields) if name in _ENCODED and isinstance(value, str) else value
+        for name, value in fields.items()
+    ]
+
+
+def _decoded(kind: object, name: str, fields: dict[str, object]) -> object:
+    """What base64 in a field stands for: a file; nothing, for thoughts that only the provider can read; or itself."""
+    if name in ("encrypted_content", "signature") or kind == "redacted_thinking":
+        return None
+    audio = name == "data" and "format" in fields
+    image = name == "result" and kind == "image_generation_call"
+    return _ENCODED_FILE if audio or image or name == "file_data" else fields[name]
 
 
 def _odd_bytes(item: str) -> int:
     return _ENCODED_FILE_BYTES if item.startswith("data:") else len(item.encode("utf-8", "surrogatepass"))
-
-
-_ENCODED_FILE: Final = "data:"
 
 
 def estimated_tokens(seen_bytes: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,10 @@ class Block(BaseModel):
     text: str
 
 
+class Thoughts(BaseModel):
+    encrypted_content: str
+
+
 @pytest.mark.parametrize(
     ("value", "size"),
     [
@@ -26,12 +31,50 @@ class Block(BaseModel):
         ([1, 2, 3], 12),
         ("data:image/png;base64," + "A" * 100_000, 6_000),
         ({"type": "base64", "data": "A" * 100_000}, 8 + 6_000),
+        (
+            {"type": "input_audio", "input_audio": {"format": "wav", "data": "A" * 100_000}},
+            4 + 11 + 11 + 10 + 3 + 6_000,
+        ),
+        ({"type": "reasoning", "encrypted_content": "A" * 100_000}, 4 + 9 + 17),
+        ({"type": "redacted_thinking", "data": "A" * 100_000}, 4 + 17 + 4),
+        ({"type": "thinking", "thinking": "12345678", "signature": "A" * 1000}, 4 + 8 + 8 + 8 + 9),
+        ({"type": "image_generation_call", "result": "A" * 100_000}, 4 + 21 + 6 + 6_000),
+        ({"type": "file", "file": {"file_data": "A" * 100_000}}, 4 + 4 + 4 + 9 + 6_000),
+        ({"type": "object", "properties": {"data": {"type": "string"}}}, 4 + 6 + 10 + 4 + 4 + 6),
+        (Thoughts(encrypted_content="A" * 1000), 0),
+        ({"type": "data", "data": "12345678"}, 4 + 4 + 4 + 8),
         (Block(type="text", text="12345678"), 12),
         (object(), 0),
     ],
 )
 def test_text_bytes(value: object, size: int) -> None:
     assert _read.text_bytes(value) == size
+
+
+def test_a_cycle_is_given_up_on() -> None:
+    """The SDK will refuse it itself."""
+    loop: dict[str, object] = {"parameters": "12345678"}
+    loop["properties"] = [loop, loop]
+
+    assert 8 <= _read.text_bytes(loop) < 10_000_000
+
+
+def test_only_so_much_is_looked_at() -> None:
+    """What is left out makes a reservation smaller; looking at all of it would hold the app up."""
+    looked: list[int] = []
+
+    class Noticing(list[object]):
+        def __iter__(self) -> Iterator[object]:
+            looked.append(1)
+            return super().__iter__()
+
+    _read.text_bytes([Noticing([str(index)]) for index in range(200_000)])
+
+    assert 10_000 <= len(looked) <= 100_000
+
+
+def test_a_large_text_is_one_item() -> None:
+    assert _read.text_bytes({"content": "A" * 10_000_000}) == 7 + 10_000_000
 
 
 def test_a_generator_is_left_for_the_app() -> None:
