@@ -283,7 +283,7 @@ def _attributes_of(span: Span) -> dict[str, object]:
 
 
 def _error_of(span: Span, attributes: Mapping[str, object]) -> str:
-    error = attributes.get(semconv.ERROR_TYPE)
+    error = attributes.get(semconv.FAILURE) or attributes.get(semconv.ERROR_TYPE)
     if isinstance(error, str) and error:
         return error
     return "_OTHER" if span.status.status_code is StatusCode.ERROR else ""

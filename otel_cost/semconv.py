@@ -35,6 +35,8 @@ SERVICE_TIER: Final = "otel_cost.service_tier"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
+FAILURE: Final = "otel_cost.failure"
+"""Class of the exception that ended a call, on spans whose owner has names of its own for ``error.type``, or none."""
 
 # --- gen_ai.usage.*: input and output are totals, the others are subsets of them ------------------------------------
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"

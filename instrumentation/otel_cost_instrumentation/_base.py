@@ -129,6 +129,21 @@ class _Current:
             context.detach(self._token)
 
 
+class _Failing:
+    """Tells a call, whose span is somebody else's, what goes wrong in a block, while that span is open."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if error is not None:
+            self._call.failing(error)
+
+
 def _around(call: Call, inside: Inside | None) -> _Current | _Set:
     return _Current(call) if inside is None else _Set(_admitted, call)
 
@@ -213,7 +228,7 @@ def sync_send(wrapped: Wrapped, instance: object, args: tuple[object, ...], kwar
     with _Set(_admitted, None), _Set(_sending, call):
         if call is None:
             return wrapped(*args, **kwargs)
-        with _Current(call):
+        with _Current(call), _Failing(call):
             return wrapped(*args, **kwargs)
 
 
@@ -224,7 +239,7 @@ async def async_send(
     with _Set(_admitted, None), _Set(_sending, call):
         if call is None:
             return await wrapped(*args, **kwargs)
-        with _Current(call):
+        with _Current(call), _Failing(call):
             return await wrapped(*args, **kwargs)
 
 

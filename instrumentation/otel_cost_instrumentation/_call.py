@@ -209,9 +209,21 @@ class Call:
         if self._claimed:
             shield.run("instrumentation: describe", None, self._describe)
 
+    def failing(self, error: BaseException) -> None:
+        """``error`` is on its way out of an SDK that will end a span of its own next."""
+        if self._claimed:
+            shield.run("instrumentation: inside", None, self._failing, error)
+
+    def _failing(self, error: BaseException) -> None:
+        found: Attributes = {semconv.FAILURE: failure_of(error)}
+        if not isinstance(error, Exception):
+            found[semconv.ERROR_TYPE] = failure_of(error)  # SDKs leave it out where the app stopped the call
+        if self._span is not None:
+            self._span.set_attributes(found)
+
     def failed(self, error: BaseException) -> None:
         """The SDK raised ``error``, which goes on to the app."""
-        self._failure = type(error).__qualname__
+        self._failure = failure_of(error)
         self.finished()
 
     def finished(self) -> None:
@@ -274,7 +286,18 @@ class Call:
             span.set_attributes(attributes)
         elif self._claimed:
             # Whether a call failed is for the owner of its span to say.
-            span.set_attributes({name: value for name, value in attributes.items() if name != semconv.ERROR_TYPE})
+            renamed = {semconv.ERROR_TYPE: semconv.FAILURE}
+            span.set_attributes({renamed.get(name, name): value for name, value in attributes.items()})
         else:
             span.set_attributes(attributes)
             span.set_status(Status(StatusCode.ERROR))
+
+
+_WHILE_READING: Final = frozenset({"ReadError", "RemoteProtocolError"})
+"""Errors of the HTTP libraries after a request was sent."""
+
+
+def failure_of(error: BaseException) -> str:
+    """The class that says what happened: SDKs wrap a lost connection like one that never was, when nothing was sent."""
+    cause = type(error.__cause__).__qualname__
+    return cause if cause in _WHILE_READING else type(error).__qualname__

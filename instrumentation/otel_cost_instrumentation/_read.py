@@ -17,8 +17,8 @@ Names = Mapping[str, str]
 
 _ENCODED_FILE_BYTES: Final = 6_000
 """What an inline image, sound or document counts for: 1,500 tokens at four bytes each, about one full-size image or two
-minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic about
-1,600 for an image.) Its base64 text says nothing about tokens."""
+minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic
+about 1,600 for an image.) Its base64 text says nothing about tokens."""
 
 
 def field(value: object, *path: str) -> object:

@@ -258,7 +258,7 @@ def _kind(kind: int) -> str:
 
 
 def _error(span: Span, attributes: Mapping[str, object]) -> str:
-    error_type = attributes.get(semconv.ERROR_TYPE)
+    error_type = attributes.get(semconv.FAILURE) or attributes.get(semconv.ERROR_TYPE)
     if isinstance(error_type, str) and error_type:
         return error_type
     return UNKNOWN_ERROR if span.status.code == SpanStatus.STATUS_CODE_ERROR else ""

@@ -12,6 +12,7 @@ import otel_cost_instrumentation
 from otel_cost import runtime
 from otel_cost.config import Config
 from otel_cost.demo.provider import StandInProvider
+from otel_cost.model import CostRecord
 from tests.contract.providers.cases import CASES, Case, Client
 from tests.support.world import World, make_world
 
@@ -47,6 +48,20 @@ def world(config: Config) -> Iterator[World]:
     yield made
     otel_cost_instrumentation.deactivate()
     runtime.uninstall()
+
+
+@pytest.fixture
+def taken(world: World, monkeypatch: pytest.MonkeyPatch) -> list[CostRecord]:
+    """Every record that is settled from now on."""
+    records: list[CostRecord] = []
+    take = world.runtime.telemetry.take
+
+    def keep(record: CostRecord) -> None:
+        records.append(record)
+        take(record)
+
+    monkeypatch.setattr(world.runtime.telemetry, "take", keep)
+    return records
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 import otel_cost_instrumentation
 from otel_cost import runtime, semconv
 from otel_cost.demo.provider import StandInProvider
+from otel_cost.model import CostRecord
 from tests.contract.providers.cases import CASES, STAND_INS, Case
 from tests.contract.providers.conftest import ClientMaker
 from tests.contract.providers.seen import TOTALS, USAGE, attributes_of, error_type, only_span, status, totals
+from tests.support.ports import free_ports
 from tests.support.waiting import until
 from tests.support.world import World
 
@@ -125,7 +127,11 @@ def test_retries_of_the_sdk_are_one_call(
 
 
 async def test_a_cancelled_call_is_ended(
-    case: Case, async_client_of: ClientMaker, server: StandInProvider, world: World
+    case: Case,
+    async_client_of: ClientMaker,
+    server: StandInProvider,
+    world: World,
+    taken: list[CostRecord],
 ) -> None:
     client = async_client_of(case)
     task = asyncio.create_task(_awaited(case, client, f"slow:30 {USAGE}"))
@@ -135,7 +141,40 @@ async def test_a_cancelled_call_is_ended(
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert status(only_span(world)) is not None
+    (span,) = world.finished()
+    assert error_type(span) == "CancelledError"
+    assert len(taken) == 1
+    assert taken[0].error == "CancelledError"
+
+
+def test_a_call_that_timed_out_says_so(case: Case, client_of: ClientMaker, taken: list[CostRecord]) -> None:
+    """The provider may have answered, and billed, all the same."""
+    with pytest.raises(case.api_error):
+        case.call(client_of(case).with_options(timeout=0.3), f"slow:30 {USAGE}", False)
+
+    assert [record.error for record in taken] == ["APITimeoutError"]
+
+
+async def test_an_async_call_that_timed_out_says_so(
+    case: Case, async_client_of: ClientMaker, taken: list[CostRecord]
+) -> None:
+    with pytest.raises(case.api_error):
+        await case.call(async_client_of(case).with_options(timeout=0.3), f"slow:30 {USAGE}", False)
+
+    assert [record.error for record in taken] == ["APITimeoutError"]
+
+
+def test_a_connection_lost_after_the_request_is_not_one_that_never_was(
+    case: Case, client_of: ClientMaker, server: StandInProvider, world: World, taken: list[CostRecord]
+) -> None:
+    (free,) = free_ports(1)
+    with case.client(f"http://127.0.0.1:{free}", 0, world.provider, False) as nowhere, pytest.raises(case.api_error):
+        case.call(nowhere, USAGE, False)
+    with pytest.raises(case.api_error):
+        case.call(client_of(case), f"error:drop {USAGE}", False)
+
+    assert len(server.requests) == 1
+    assert [record.error for record in taken] == ["APIConnectionError", "RemoteProtocolError"]
 
 
 async def _awaited(case: Case, client: object, text: str) -> object:
