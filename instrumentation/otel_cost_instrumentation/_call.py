@@ -17,8 +17,9 @@ from otel_cost import semconv, shield
 from otel_cost.model import PlannedCall
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
+from otel_cost_instrumentation._body import overhear
 from otel_cost_instrumentation._read import Attributes, estimated_tokens
-from otel_cost_instrumentation._stream import complete, is_stream, watched
+from otel_cost_instrumentation._stream import complete, is_raw, is_stream, watched
 
 Arguments = Mapping[str, object]
 _SECOND_NS: Final = 1e9
@@ -166,6 +167,8 @@ class Call:
             if is_stream(result):
                 self._reader = self._request.reader()
                 self.closing()
+            elif not self._claimed:
+                self._overhear(result)
             # The stream may live for long; what was sent need not.
             self._request = self._request._replace(arguments={})
             self._reaper.watch(self)
@@ -178,6 +181,12 @@ class Call:
         """The SDK made ``result`` and will end a span of its own next."""
         if self._claimed:
             self.read_whole(complete(result))
+            if is_raw(result):
+                self._overhear(result)
+
+    def _overhear(self, raw: object) -> None:
+        """Read the answer from ``raw`` when the app has, while the span is still open."""
+        overhear(raw, lambda wire: self.read_whole(shield.run("instrumentation: body", None, wire.decoded)))
 
     def read_whole(self, answer: object) -> None:
         shield.run("instrumentation: extract", None, self._read_whole, answer)

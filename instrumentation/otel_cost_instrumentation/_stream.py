@@ -77,6 +77,10 @@ def is_stream(result: object) -> bool:
     return _shapes[type(result)] in (_Shape.SYNC_STREAM, _Shape.ASYNC_STREAM)
 
 
+def is_raw(result: object) -> bool:
+    return _shapes[type(result)] is _Shape.RAW
+
+
 def complete(result: object) -> object | None:
     """The whole answer (SDK object or decoded JSON), or None when the app has yet to read it."""
     shape = _shapes[type(result)]

@@ -15,7 +15,7 @@ class Answers:
 
     def __init__(self, answer: Any) -> None:
         self.payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.content_type = "application/json"
+        self.headers = {"content-type": "application/json"}
         self.paths: list[str] = []
         self.url = ""
 
@@ -27,7 +27,8 @@ class _Handler(Handler):
         assert isinstance(owner, Answers)
         owner.paths.append(self.path)
         self.send_response(200)
-        self.send_header("content-type", owner.content_type)
+        for name, value in owner.headers.items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(owner.payload)))
         self.end_headers()
         self.wfile.write(owner.payload)
