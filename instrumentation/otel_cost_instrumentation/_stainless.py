@@ -28,17 +28,14 @@ class Post(NamedTuple):
     port: int
 
 
-def read_post(client: object, args: tuple[object, ...], kwargs: Arguments, paths: Mapping[str, object]) -> Post | None:
-    """The call, when its path is one of ``paths``."""
+def read_post(client: object, args: tuple[object, ...], kwargs: Arguments) -> Post | None:
+    """The call, when it has a body of fields. The path is without its outer slashes and its query."""
     path = args[0] if args else kwargs.get("path")
-    if not isinstance(path, str):
-        return None
-    path = path.partition("?")[0].strip("/")
     body = kwargs.get("body")
-    if path not in paths or not isinstance(body, dict):
+    if not isinstance(path, str) or not isinstance(body, dict):
         return None
     address, port = _server(str(field(client, "base_url")))
-    return Post(path, body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
+    return Post(path.partition("?")[0].strip("/"), body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
 
 
 @lru_cache(maxsize=256)

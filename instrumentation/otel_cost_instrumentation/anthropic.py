@@ -31,6 +31,7 @@ from otel_cost_instrumentation._read import (
     totals,
 )
 from otel_cost_instrumentation._stainless import provider_of, read_post
+from otel_cost_instrumentation._unread import unread
 
 HOSTS: Final[Mapping[str, str]] = {
     "api.anthropic.com": "anthropic",
@@ -39,23 +40,35 @@ HOSTS: Final[Mapping[str, str]] = {
     ".services.ai.azure.com": "anthropic",
 }
 _INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-_PATHS: Final[Mapping[str, object]] = {"v1/messages": None}
+_MESSAGES: Final = "v1/messages"
+_FREE: Final = frozenset(
+    {
+        "v1/messages/count_tokens",
+        "v1/messages/batches",
+        *("v1/" + path for path in ("agents", "deployments", "environments", "files", "models", "organizations")),
+        *("v1/" + path for path in ("sessions", "skills", "user_profiles", "vaults")),
+    }
+)
+"""Free, or set up something that is billed elsewhere."""
 _PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
 _LIMIT: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "max_tokens"}
 _HEAD: Final[Names] = {semconv.RESPONSE_ID: "id", semconv.RESPONSE_MODEL: "model"}
 
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
-    post = read_post(client, args, kwargs, _PATHS)
+    post = read_post(client, args, kwargs)
     if post is None:
         return None
+    provider = provider_of(post.address, HOSTS, "anthropic")
+    if post.path != _MESSAGES:
+        return unread(post, provider, kwargs, _FREE)
     body = post.body
     found = totals(body, _LIMIT) | numbers(body, _PARAMETERS)
     if post.stream:
         found[semconv.REQUEST_STREAM] = True
     return Request(
         operation=semconv.OP_CHAT,
-        provider=provider_of(post.address, HOSTS, "anthropic"),
+        provider=provider,
         model=text(body, "model"),
         address=post.address,
         port=post.port,

@@ -1,4 +1,4 @@
-"""The ``openai`` SDK: chat completions, responses and embeddings, also against other hosts that speak its formats.
+"""The ``openai`` SDK: chat and text completions, responses and embeddings, also against hosts that speak its formats.
 
 Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include their parts.
 """
@@ -29,6 +29,7 @@ from otel_cost_instrumentation._read import (
     totals,
 )
 from otel_cost_instrumentation._stainless import Post, provider_of, read_post
+from otel_cost_instrumentation._unread import unread
 
 HOSTS: Final[Mapping[str, str]] = {
     "api.openai.com": "openai",
@@ -82,13 +83,16 @@ def _parameters(post: Post, limit: int | None, choices: int) -> Attributes:
 
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
-    post = read_post(client, args, kwargs, ENDPOINTS)
+    post = read_post(client, args, kwargs)
     if post is None:
         return None
-    endpoint, body = ENDPOINTS[post.path], post.body
+    provider = provider_of(post.address, HOSTS, "openai")
+    path = post.path.removeprefix("v1/")
+    endpoint, body = ENDPOINTS.get(path), post.body
+    if endpoint is None:
+        return unread(post._replace(path=path), provider, kwargs, FREE)
     limit = _limit(body, endpoint.output_limits)
     choices = count(body, "n") or 1
-    provider = provider_of(post.address, HOSTS, "openai")
     asks = endpoint.asks and post.stream and may_ask(client, post, HOSTS, kwargs)
     return Request(
         operation=endpoint.operation,
@@ -218,6 +222,7 @@ class ChatReader:
     def _read_choice(self, choice: object) -> None:
         delta = field(choice, "delta")
         self.seen_bytes += text_bytes(
+            field(choice, "text"),
             field(delta, "content"),
             field(delta, "refusal"),
             field(delta, "reasoning_content"),
@@ -284,6 +289,20 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         inputs=("input", "instructions", "tools", "text"),
         output_limits=("max_output_tokens",),
     ),
+    "responses/compact": _Endpoint(
+        operation=semconv.OP_CHAT,
+        answer=response,
+        reader=ResponseReader,
+        inputs=("input", "instructions"),
+    ),
+    "completions": _Endpoint(
+        operation=semconv.OP_TEXT_COMPLETION,
+        answer=chat,
+        reader=ChatReader,
+        inputs=("prompt", "suffix"),
+        output_limits=("max_tokens",),
+        asks=True,
+    ),
     "embeddings": _Endpoint(
         operation=semconv.OP_EMBEDDINGS,
         answer=embeddings,
@@ -291,6 +310,16 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         inputs=("input",),
     ),
 }
+
+FREE: Final = frozenset(
+    {
+        "responses/input_tokens",
+        *("agents", "assistants", "batches", "chatkit", "containers", "conversations", "evals", "files", "fine_tuning"),
+        *("live", "models", "moderations", "organization", "projects", "realtime", "skills", "uploads", "vaults"),
+        *("vector_stores", "webhook_endpoints"),
+    }
+)
+"""Paths that are free, or set up something that is billed elsewhere (jobs, sessions, stores), and all below them."""
 
 PROVIDER: Final = Provider(
     name="openai",

@@ -45,6 +45,25 @@ def test_other_paths_are_none_of_ours(path: str) -> None:
     assert anthropic.PROVIDER.methods[0].read(client, (path,), {"body": {}}) is None
 
 
+@pytest.mark.parametrize("path", ["/v1/messages/count_tokens", "/v1/agents", "/v1/organizations/invites"])
+def test_what_is_free_or_billed_elsewhere_has_no_call(path: str) -> None:
+    client = SimpleNamespace(base_url="https://api.anthropic.com")
+
+    assert anthropic.PROVIDER.methods[0].read(client, (path,), {"body": {"model": "claude"}}) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "operation"), [("/v1/complete", "text_completion"), ("/v1/brand_new", "generate_content")]
+)
+def test_what_costs_and_is_not_read_is_a_call_without_usage(path: str, operation: str) -> None:
+    client = SimpleNamespace(base_url="https://api.anthropic.com")
+    read = anthropic.PROVIDER.methods[0].read(client, (path,), {"body": {"model": "claude", "prompt": "12345678"}})
+
+    assert read is not None
+    assert (read.operation, read.model, read.provider) == (operation, "claude", "anthropic")
+    assert read.answer({"usage": {"input_tokens": 1}}) == {}
+
+
 def test_input_includes_the_cache_and_parts_are_kept_apart() -> None:
     found = anthropic.message(
         {

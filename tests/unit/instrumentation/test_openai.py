@@ -157,6 +157,63 @@ def test_other_paths_are_none_of_ours(path: str) -> None:
     assert openai.PROVIDER.methods[0].read(client, (path,), {"body": {}}) is None
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/moderations",
+        "/files",
+        "/batches",
+        "/responses/input_tokens",
+        "/assistants",
+        "/fine_tuning/jobs",
+        "/realtime/sessions",
+        "/organization/projects",
+    ],
+)
+def test_what_is_free_or_billed_elsewhere_has_no_call(path: str) -> None:
+    client = SimpleNamespace(base_url="https://api.openai.com/v1")
+
+    assert openai.PROVIDER.methods[0].read(client, (path,), {"body": {"model": "gpt-4o"}}) is None
+
+
+@pytest.mark.parametrize("path", ["/images/generations", "/audio/speech", "/videos", "/threads/t1/runs", "/brand/new"])
+def test_what_costs_and_is_not_read_is_a_call_without_usage(path: str) -> None:
+    read = request(path=path, stream=True, prompt="12345678")
+
+    assert (read.operation, read.model, read.provider) == ("generate_content", "gpt-4o", "openai")
+    assert read.input_bytes >= 8
+    assert read.arguments["body"] == {"model": "gpt-4o", "prompt": "12345678"}
+    assert read.answer({"usage": {"prompt_tokens": 1}}) == {}
+    reader = read.reader()
+    assert reader.read({"usage": {"prompt_tokens": 1}})
+    assert (reader.final, reader.attributes()) == (True, {})
+
+
+def test_a_legacy_completion() -> None:
+    """FEATURES O2"""
+    read = request(path="/completions", stream=True, prompt="12345678", max_tokens=7)
+    assert (read.operation, read.input_bytes, read.max_output_tokens) == ("text_completion", 8, 7)
+    assert asked(read)
+
+    reader = read.reader()
+    reader.read({"id": "c", "choices": [{"index": 0, "text": "12345", "finish_reason": "stop"}]})
+    assert reader.seen_bytes == 5
+
+
+def test_a_compaction_is_a_response() -> None:
+    read = request(path="/responses/compact", stream=False, input="12345678")
+
+    assert (read.operation, read.input_bytes) == ("chat", 8)
+    assert read.answer({"usage": {"input_tokens": 5, "output_tokens": 2}}) == {
+        semconv.USAGE_INPUT_TOKENS: 5,
+        semconv.USAGE_OUTPUT_TOKENS: 2,
+    }
+
+
+def test_the_version_may_stand_in_the_path() -> None:
+    assert request(path="/v1/chat/completions").operation == "chat"
+
+
 def test_request_parameters_become_attributes() -> None:
     read = request(max_completion_tokens=7, max_tokens=9, temperature=1, top_p=0.5, n=3, service_tier="flex")
 
