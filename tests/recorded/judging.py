@@ -14,7 +14,7 @@ from tests.recorded.answers import Answer, answer_of
 from tests.recorded.exchanges import Exchange
 from tests.recorded.seen import Seen, priced_without_span
 
-NOT_YET: Final = frozenset({"completions"})
+NOT_YET: Final[frozenset[str]] = frozenset()
 """Endpoints of instrumented SDKs that no instrumentor reads yet."""
 
 

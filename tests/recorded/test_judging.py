@@ -108,7 +108,10 @@ def test_a_tier_without_a_price_of_its_own_has_no_bill() -> None:
     assert (judged.verdict, judged.reason) == (Verdict.MISSING, "no_rate")
 
 
-def test_a_call_that_nobody_noticed_is_missing_unless_its_endpoint_is_still_to_come() -> None:
+def test_a_call_that_nobody_noticed_is_missing_unless_its_endpoint_is_still_to_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.recorded.judging.NOT_YET", frozenset({"completions"}))
     noticed = judge(exchange())
     elsewhere = replace(noticed.exchange, path="/v1/completions")
 
