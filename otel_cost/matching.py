@@ -19,7 +19,6 @@ replace a framework's that came first.
 
 from __future__ import annotations
 
-import re
 import threading
 from bisect import bisect_left, insort
 from collections import OrderedDict, deque
@@ -29,6 +28,7 @@ from typing import Final, NamedTuple, TypeVar
 from otel_cost import semconv
 from otel_cost.forking import after_fork_in_child
 from otel_cost.model import Layer, Reason, Status
+from otel_cost.model_names import models_agree
 
 CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
@@ -333,7 +333,7 @@ def _is_ours(scope: str) -> bool:
 def _is_same_response(a: Sighting, b: Sighting) -> bool:
     if a.process == b.process and _is_ours(a.scope) and _is_ours(b.scope):
         return False  # a server that gives all its answers one id
-    return a.totals == b.totals and _models_agree(a.models, b.models)
+    return a.totals == b.totals and models_agree(a.models, b.models)
 
 
 def _may_be_same(a: Sighting, b: Sighting) -> bool:
@@ -343,7 +343,7 @@ def _may_be_same(a: Sighting, b: Sighting) -> bool:
         return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above
     if a.response_id and b.response_id and a.response_id != b.response_id:
         return False
-    return (_contains(a, b) or _contains(b, a)) and _models_agree(a.models, b.models)
+    return (_contains(a, b) or _contains(b, a)) and models_agree(a.models, b.models)
 
 
 def _contains(outer: Sighting, inner: Sighting) -> bool:
@@ -353,27 +353,3 @@ def _contains(outer: Sighting, inner: Sighting) -> bool:
 def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
     """Smaller is closer: spans of one trace first, then those whose ends lie nearest."""
     return (a.trace_id != b.trace_id, abs(a.start_ns - b.start_ns) + abs(a.end_ns - b.end_ns))
-
-
-def _models_agree(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    """Whether two spans can mean one model: a dated name agrees with its alias; a missing name agrees with all."""
-    if not a or not b:
-        return True
-    return any(_same_model(left, right) for left in a for right in b)
-
-
-def _same_model(left: str, right: str) -> bool:
-    left, right = _bare(left), _bare(right)
-    if len(left) > len(right):
-        left, right = right, left
-    return right.startswith(left) and _SAME_MODEL_SUFFIX.fullmatch(right, len(left)) is not None
-
-
-def _bare(model: str) -> str:
-    """Without vendor and region in front: ``openai/gpt-4o``, ``us.anthropic.claude-...``."""
-    return _VENDORS.sub("", model.lower())
-
-
-_VENDORS: Final = re.compile(r"^(?:[a-z0-9_-]+/)*(?:[a-z]+\.)*")
-_SAME_MODEL_SUFFIX: Final = re.compile(r"(?:[-@:](?:\d{3,}[\d.:-]*|v\d[\d.:]*|latest|preview|exp)(?:[-:][\w.:-]*)?)?")
-"""What may follow a model's name without making it another model: a date, a version, ``latest``; not ``-mini``."""

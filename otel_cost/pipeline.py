@@ -11,14 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.dialects import Reading
+from otel_cost.ended import EndedSpan, record_of, sighting_of, sighting_of_record, verdict_of
 from otel_cost.forking import after_fork_in_child
-from otel_cost.matching import COUNT, NO_TOTALS, NOTHING_INSIDE, Inside, Matcher, Sighting, Verdict
-from otel_cost.model import EMPTY, Charge, CostRecord, Layer, Reason, Status, Usage, Void, record_key
+from otel_cost.matching import Matcher, Sighting, Verdict
+from otel_cost.model import Charge, CostRecord, Layer, Reason, Status, Usage, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 
 _log = logging.getLogger(semconv.LOGGER)
@@ -26,27 +27,6 @@ _charges_log = logging.getLogger(semconv.LOGGER_CHARGES)
 
 _COSTLESS: Final = frozenset({"create_agent", "execute_tool", "plan", "retrieval"})
 """Operations that cost nothing by themselves; memory operations are told by their suffix."""
-
-
-class EndedSpan(NamedTuple):
-    """One ended span, from this process or from OTLP. Ids are lower-case hex, times UTC nanoseconds, ``error`` is the
-    error type, empty when the operation went well. ``labels`` and ``inside`` are known in process only."""
-
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    name: str
-    kind: str
-    scope: str
-    scope_version: str
-    start_ns: int
-    end_ns: int
-    attributes: Mapping[str, object]
-    resource: Mapping[str, object]
-    error: str = ""
-    labels: Mapping[str, str] = EMPTY
-    sampled: bool = True
-    inside: Inside = NOTHING_INSIDE
 
 
 class Taker(Protocol):
@@ -105,20 +85,20 @@ class Pipeline:
             return None
         who = self._resolver.resolve(span.resource, span.attributes, span.labels)
         key = record_key(span.trace_id, span.span_id)
-        sighting = _sighting(span, reading, key, who.get("tenant", ""))
+        sighting = sighting_of(span, reading, key, who.get("tenant", ""))
         adopted = wire.verdict_on(span.attributes) if self._adopt else None
         if adopted is not None:
-            return self._adopted(_record(span, reading, key, who, adopted.charge, adopted.counted_as), sighting)
+            return self._adopted(record_of(span, reading, key, who, adopted.charge, adopted.counted_as), sighting)
         verdict = self._matcher.judge(sighting, self._clock_ns())
         return self._settle(span, reading, key, who, verdict)
 
     def take(self, record: CostRecord) -> None:
         """A record that arrives complete (an ``otel_cost.charge`` event): its verdict is adopted."""
-        self._adopted(record, _sighting_of_record(record))
+        self._adopted(record, sighting_of_record(record))
 
     def remember(self, record: CostRecord) -> None:
         """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart)."""
-        self._matcher.note(_sighting_of_record(record), _verdict_of(record), self._clock_ns())
+        self._matcher.note(sighting_of_record(record), verdict_of(record), self._clock_ns())
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
@@ -131,7 +111,7 @@ class Pipeline:
 
     def _adopted(self, record: CostRecord, sighting: Sighting) -> CostRecord:
         """Book a verdict that was made in process, unless another process's span of the same call was booked."""
-        made = _verdict_of(record)
+        made = verdict_of(record)
         sighting = sighting._replace(priced=record.charge.status.counted)
         verdict = self._matcher.adopt(sighting, made, self._clock_ns())
         if verdict.status is not None and made.status is None:
@@ -155,7 +135,7 @@ class Pipeline:
                 query = _query(span, reading)
                 if self._pricer.ready() and (catalog := self._pricer.catalog(0)) is not None:
                     charge = _price(reading.usage, query, catalog, reading.estimated)
-        record = _record(span, reading, key, who, charge, verdict.counted_as)
+        record = record_of(span, reading, key, who, charge, verdict.counted_as)
         if not settles:
             return record
         self._void_replaced(verdict, record)
@@ -287,96 +267,3 @@ def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: 
 
 
 _NO_COUNTS: Final = Usage.of({})
-
-
-def _record(
-    span: EndedSpan, reading: Reading, key: str, who: Mapping[str, str], charge: Charge, counted_as: str
-) -> CostRecord:
-    first_chunk = span.attributes.get(semconv.RESPONSE_TIME_TO_FIRST_CHUNK)
-    return CostRecord(
-        key=key,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        start_ns=span.start_ns,
-        end_ns=span.end_ns,
-        operation=reading.operation,
-        provider=reading.provider,
-        model_requested=reading.model_requested,
-        model_answered=reading.model_answered,
-        charge=charge,
-        usage=reading.usage,
-        response_id=reading.response_id,
-        labels=who,
-        process=_process_of(span),
-        scope=span.scope,
-        layer=reading.layer,
-        streaming=reading.streaming,
-        sampled=span.sampled,
-        finish_reason=reading.finish_reason,
-        error=span.error,
-        time_to_first_chunk_s=float(first_chunk) if isinstance(first_chunk, int | float) else None,
-        counted_as=counted_as,
-    )
-
-
-def _process_of(span: EndedSpan) -> str:
-    process = span.resource.get(semconv.SERVICE_INSTANCE_ID)
-    return process if isinstance(process, str) else ""
-
-
-def _sighting(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sighting:
-    return Sighting(
-        key=key,
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        process=_process_of(span) or span.trace_id,
-        tenant=tenant,
-        scope=span.scope,
-        layer=reading.layer,
-        kind=span.kind,
-        response_id=reading.response_id,
-        totals=_totals(reading.usage),
-        models=_models(reading.model_answered, reading.model_requested),
-        start_ns=span.start_ns,
-        end_ns=span.end_ns,
-        inside=span.inside,
-    )
-
-
-def _sighting_of_record(record: CostRecord) -> Sighting:
-    return Sighting(
-        key=record.key,
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id,
-        process=record.process or record.trace_id,
-        tenant=record.labels.get("tenant", ""),
-        scope=record.scope,
-        layer=record.layer,
-        kind="CLIENT",
-        response_id=record.response_id,
-        totals=_totals(record.usage),
-        models=_models(record.model_answered, record.model_requested),
-        start_ns=record.start_ns,
-        end_ns=record.end_ns,
-    )
-
-
-def _totals(usage: Usage | None) -> tuple[int, int]:
-    return NO_TOTALS if usage is None else (usage.get("input_tokens"), usage.get("output_tokens"))
-
-
-def _models(answered: str, requested: str) -> tuple[str, ...]:
-    if answered and requested and answered != requested:
-        return (answered, requested)
-    return (answered or requested,) if answered or requested else ()
-
-
-def _verdict_of(record: CostRecord) -> Verdict:
-    """A record's verdict as matching sees it: an unpriced call is a call, like a priced one."""
-    status = record.charge.status
-    if status in (Status.WRAPPER, Status.DUPLICATE):
-        return Verdict(status, record.charge.reason, record.counted_as)
-    return COUNT

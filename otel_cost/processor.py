@@ -21,10 +21,11 @@ from opentelemetry.trace.span import format_span_id, format_trace_id
 
 from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
+from otel_cost.ended import EndedSpan
 from otel_cost.finalising import Finaliser, inside_collection, watch_collections
 from otel_cost.matching import NOTHING_INSIDE, Inside
 from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
-from otel_cost.pipeline import EndedSpan, Pipeline
+from otel_cost.pipeline import Pipeline
 
 _NODE: Final = "_otel_cost_node"
 _ENDED: Final = "_otel_cost_ended"

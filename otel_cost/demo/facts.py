@@ -9,8 +9,8 @@ from typing import Final
 
 from otel_cost import semconv, wire
 from otel_cost.demo.sink import Attributes, Event, Point
+from otel_cost.ended import EndedSpan
 from otel_cost.model import NANO, Reason, Status
-from otel_cost.pipeline import EndedSpan
 from otel_cost.server.schemas import CostSummary, Group, UnpricedCalls
 
 GROUPED_BY: Final = ("team", "model", "status", "reason")

@@ -19,7 +19,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 
 from otel_cost.demo.loopback import Handler, Loopback
-from otel_cost.pipeline import EndedSpan
+from otel_cost.ended import EndedSpan
 from otel_cost.server import otlp
 
 MAX_BYTES: Final = 50 * 2**20

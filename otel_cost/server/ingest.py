@@ -8,10 +8,11 @@ from enum import Enum
 from typing import Final
 
 from otel_cost import shield, wire
+from otel_cost.ended import EndedSpan
 from otel_cost.errors import InvalidUsage
 from otel_cost.ledger.base import bookable
 from otel_cost.model import CostRecord
-from otel_cost.pipeline import EndedSpan, Pipeline
+from otel_cost.pipeline import Pipeline
 from otel_cost.server import otlp
 from otel_cost.server.book import Book
 from otel_cost.server.otlp import Encoding, Rejected

@@ -30,8 +30,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as SpanStatus
 
 from otel_cost import semconv
+from otel_cost.ended import EndedSpan
 from otel_cost.ledger.base import MAX_STORED
-from otel_cost.pipeline import EndedSpan
 
 UNKNOWN_ERROR: Final = "_OTHER"
 """The conventional ``error.type`` of a failure whose kind was not said."""

@@ -1,5 +1,5 @@
-"""The main job on real parts (FEATURES O1, O3, O4): an unmodified app under opentelemetry-instrument → Collector → Prometheus,
-a tracing backend, and the book. Only the LLM provider is a stand-in; every expected dollar comes from genai-prices."""
+"""The main job on real parts (FEATURES O1, O3, O4): an unmodified app under opentelemetry-instrument → Collector →
+Prometheus, a tracing backend, and the book. Only the provider is a stand-in; genai-prices says the dollars."""
 
 from __future__ import annotations
 

@@ -25,9 +25,10 @@ from opentelemetry.trace import SpanKind
 
 from otel_cost import semconv, shield
 from otel_cost.config import Config
+from otel_cost.ended import EndedSpan
 from otel_cost.ledger import Ledger
 from otel_cost.model import CostRecord
-from otel_cost.pipeline import EndedSpan, Pipeline
+from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
 from tests.integration.server.serving import JSON, NOW, Server, chat, pairs, request, serving, span, traces
