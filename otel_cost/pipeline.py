@@ -218,8 +218,11 @@ class Pipeline:
 
 _WANTS_PRICE: Final = (Reason.UNKNOWN_MODEL, Reason.UNKNOWN_PROVIDER, Reason.NO_RATE)
 _TOLD_AT_MOST: Final = 1000
-_GIVEN_UP: Final = ("Timeout", "Cancelled", "Canceled", "GeneratorExit")
-"""Error types of calls that the app gave up on: the provider may have answered, and billed, all the same."""
+_GIVEN_UP: Final = (
+    *("Timeout", "Cancelled", "Canceled", "GeneratorExit", "KeyboardInterrupt"),  # the app stopped waiting
+    *("ReadError", "RemoteProtocolError"),  # the connection was lost after the request was sent
+)
+"""Error types of calls that were given up on: the provider may have answered, and billed, all the same."""
 _LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
 
 

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 import otel_cost_instrumentation
 from otel_cost import runtime, semconv
 from otel_cost.demo.provider import StandInProvider
-from otel_cost.model import CostRecord
+from otel_cost.model import CostRecord, Reason
 from tests.contract.providers.cases import CASES, STAND_INS, Case
 from tests.contract.providers.conftest import ClientMaker
 from tests.contract.providers.seen import TOTALS, USAGE, attributes_of, error_type, only_span, status, totals
@@ -144,7 +144,7 @@ async def test_a_cancelled_call_is_ended(
     (span,) = world.finished()
     assert error_type(span) == "CancelledError"
     assert len(taken) == 1
-    assert taken[0].error == "CancelledError"
+    assert (taken[0].error, taken[0].charge.reason) == ("CancelledError", Reason.ABORTED)
 
 
 def test_a_call_that_timed_out_says_so(case: Case, client_of: ClientMaker, taken: list[CostRecord]) -> None:
@@ -152,7 +152,7 @@ def test_a_call_that_timed_out_says_so(case: Case, client_of: ClientMaker, taken
     with pytest.raises(case.api_error):
         case.call(client_of(case).with_options(timeout=0.3), f"slow:30 {USAGE}", False)
 
-    assert [record.error for record in taken] == ["APITimeoutError"]
+    assert [(record.error, record.charge.reason) for record in taken] == [("APITimeoutError", Reason.ABORTED)]
 
 
 async def test_an_async_call_that_timed_out_says_so(
@@ -161,7 +161,7 @@ async def test_an_async_call_that_timed_out_says_so(
     with pytest.raises(case.api_error):
         await case.call(async_client_of(case).with_options(timeout=0.3), f"slow:30 {USAGE}", False)
 
-    assert [record.error for record in taken] == ["APITimeoutError"]
+    assert [(record.error, record.charge.reason) for record in taken] == [("APITimeoutError", Reason.ABORTED)]
 
 
 def test_a_connection_lost_after_the_request_is_not_one_that_never_was(
@@ -174,7 +174,10 @@ def test_a_connection_lost_after_the_request_is_not_one_that_never_was(
         case.call(client_of(case), f"error:drop {USAGE}", False)
 
     assert len(server.requests) == 1
-    assert [record.error for record in taken] == ["APIConnectionError", "RemoteProtocolError"]
+    assert [(record.error, record.charge.reason) for record in taken] == [
+        ("APIConnectionError", Reason.FAILED),
+        ("RemoteProtocolError", Reason.ABORTED),
+    ]
 
 
 async def _awaited(case: Case, client: object, text: str) -> object:
