@@ -84,7 +84,6 @@ class PricingModel(StrEnum):
     PRIORITY = "priority"
     PROVISIONED = "provisioned"
     SUBSCRIPTION = "subscription"
-    ABORTED = "aborted"  # unpriced: the app stopped waiting, and the provider may have billed the call
     FREE = "free"
 
 
