@@ -73,6 +73,14 @@ class PriceSettings:
     """Overlay files; a later one wins. Relative paths start at the config file, else at the working directory."""
     overlay: tuple[Mapping[str, object], ...] = ()
     """Overlay entries written right here, in the shape of an overlay file's ``prices:`` list."""
+    snapshot: Path | None = None
+    """Price data that ``otel-cost prices update`` wrote; None, or a file that is not there, takes the packaged data."""
+    refresh: str = "off"
+    """How often a running process fetches fresh price data (``1h``); ``off``: never, nothing is fetched."""
+
+    def __post_init__(self) -> None:
+        if self.refresh != "off" and parse_duration(self.refresh) < 60:
+            raise ValueError(f"refresh is {self.refresh}; allowed: off, or a duration of a minute or more, such as 1h")
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,9 @@ class Config:
     """Also write the cost under the names that these products read."""
     stream_usage_hosts: tuple[str, ...] = ()
     """Hosts, beside the known ones, that are asked for usage in streams; from a leading dot on, all below a domain."""
+    tier: str = ""
+    """Deployment tier, which says what share of the prices is paid: ``development`` pays nothing, ``production``, like
+    none, everything; price files may name others."""
     labels: LabelSettings = field(default_factory=LabelSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budgets: tuple[BudgetSettings, ...] = ()

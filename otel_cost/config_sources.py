@@ -110,6 +110,8 @@ def _note_lines(node: yaml.Node, at: KeyPath, path: Path, places: Places) -> Non
 
 def _anchor_price_files(data: Mapping[str, object], path: Path) -> None:
     prices = data.get("prices")
+    if isinstance(prices, dict) and isinstance(prices.get("snapshot"), str):  # pyright: ignore[reportUnknownMemberType]
+        prices["snapshot"] = str(path.parent / prices["snapshot"])
     if isinstance(prices, dict) and isinstance(prices.get("files"), list):  # pyright: ignore[reportUnknownMemberType]
         prices["files"] = [str(path.parent / str(name)) for name in prices["files"]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 

@@ -4,6 +4,7 @@
 
     OtelCostError
     ├── ConfigError        a setting, a file or an overlay is wrong
+    ├── PricesUnavailable  fresh price data could not be fetched or read; the old stays in use
     ├── InvalidUsage       counts that contradict each other, or are no counts
     ├── BudgetExceeded     a blocking budget said no, before the call was made
     └── LedgerError        the book cannot be read or written
@@ -18,6 +19,10 @@ class OtelCostError(Exception):
 
 class ConfigError(OtelCostError):
     """A setting is wrong. The text names the place (file and line, or variable), the key, and what is allowed."""
+
+
+class PricesUnavailable(OtelCostError):
+    """Fresh price data could not be fetched, or a file of it cannot be read. The text says which and why."""
 
 
 class InvalidUsage(OtelCostError):

@@ -28,7 +28,7 @@ from otel_cost.errors import ConfigError
 from otel_cost.matching import Matcher
 from otel_cost.model import Layer, PlannedCall, Status, Usage
 from otel_cost.pipeline import Pipeline
-from otel_cost.pricing import Catalog, PriceQuery, Pricer
+from otel_cost.pricing import PriceQuery, Pricer, pricer_of
 from otel_cost.processor import CostSpanProcessor, labels_around, node_of
 from otel_cost.sampling import record_sampled_out
 from otel_cost.sdk_setup import has_sdk, when_sdk_is_set
@@ -271,15 +271,6 @@ def uninstall() -> None:
     with _lock:
         _current = None
         _explained.clear()
-
-
-def pricer_of(config: Config) -> Pricer:
-    """Prices as the settings say. Overlays are read when prices load."""
-
-    def load() -> Catalog:
-        return Catalog.load(config.prices.files, config.prices.overlay)
-
-    return Pricer(load)
 
 
 def _in_asyncio() -> bool:

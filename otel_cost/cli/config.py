@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from otel_cost.config import Config, load_config
-from otel_cost.pricing import Catalog
+from otel_cost.pricing import load_catalog
 
 
 @click.group(name="config")
@@ -22,7 +22,7 @@ def check(file: str | None) -> None:
     is wrong, and exits with 2.
     """
     config = load_config(file)
-    catalog = Catalog.load(config.prices.files, config.prices.overlay)
+    catalog = load_catalog(config)
     click.echo(f"{file or 'settings'}: ok")
     for line in _in_effect(config, catalog.version):
         click.echo(f"  {line}")
@@ -33,6 +33,8 @@ def _in_effect(config: Config, prices: str) -> list[str]:
     for budget in config.budgets:
         per = f" per {', '.join(budget.per)}" if budget.per else ""
         lines.append(f"budget {budget.name}: {budget.amount_usd} USD a {budget.period}{per}, {budget.action}")
+    if config.tier:
+        lines.append(f"tier: {config.tier}")
     if not config.enabled:
         lines.append("enabled: false, so nothing is installed into apps")
     return lines

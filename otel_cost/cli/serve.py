@@ -14,7 +14,7 @@ import uvicorn
 from otel_cost.cli import Refusal
 from otel_cost.config import Config, load_config
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.pricing import Catalog, Pricer
+from otel_cost.pricing import load_catalog, pricer_of
 from otel_cost.server.app import create_app
 
 GRACE_S = 10
@@ -71,9 +71,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _serve(config: Config, listener: socket.socket) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    catalog = Catalog.load(config.prices.files, config.prices.overlay)
+    catalog = load_catalog(config)
     with open_ledger(config.server.database) as ledger:
-        app = create_app(config, ledger=ledger, pricer=Pricer(lambda: catalog))
+        app = create_app(config, ledger=ledger, pricer=pricer_of(config, catalog))
         settings = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="on",
             timeout_graceful_shutdown=GRACE_S,

@@ -4,6 +4,7 @@ Importing this package imports neither the price data nor pydantic nor YAML; loa
 """
 
 from otel_cost.pricing.catalog import Catalog, PriceQuery
+from otel_cost.pricing.configured import load_catalog, pricer_of
 from otel_cost.pricing.pricer import Pricer
 
-__all__ = ["Catalog", "PriceQuery", "Pricer"]
+__all__ = ["Catalog", "PriceQuery", "Pricer", "load_catalog", "pricer_of"]

@@ -16,14 +16,14 @@ A charge is refused rather than guessed:
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from types import MemberDescriptorType
 from typing import Final, cast
 
 from otel_cost.errors import InvalidUsage
-from otel_cost.model import COST_PARTS, NANO, Charge, PricingModel, Reason, Status, Usage
+from otel_cost.model import NANO, Charge, PricingModel, Reason, Status, Usage
 from otel_cost.pricing.rates import PARTS_OF, Level, Price, RateCard, Term, overlaps
 
 _PRICED: Final = Status.PRICED
@@ -65,24 +65,60 @@ def charge(price: Price, usage: Usage, catalog: str) -> Charge:
     reason = _FREE if not total and (card.free or any(counts.values())) else None
     if per_nano != 1:
         total = round_half_even(total, per_nano)
-        parts = _apportion(parts, per_nano, total)
-    return _priced(price, reason, total, tuple(parts), catalog)
+        parts = apportion(parts, per_nano, total)
+    listed = total if price.list_card is None else _rounded_total(price.list_card, counts)
+    return _priced(price, reason, total, listed, tuple(parts), catalog)
 
 
-def _priced(price: Price, reason: Reason | None, amount: int, parts: tuple[int, ...], catalog: str) -> Charge:
+def _rounded_total(card: RateCard, counts: Mapping[str, int]) -> int:
+    plan = card.plan(tuple(counts))
+    parts, per_nano = _careful_parts(card, counts) if plan is None else _planned_parts(card, plan, counts)
+    return round_half_even(sum(parts), per_nano)
+
+
+def _priced(
+    price: Price, reason: Reason | None, amount: int, listed: int, parts: tuple[int, ...], catalog: str
+) -> Charge:
     """``Charge(Status.PRICED, ...)`` in half the time: the initialiser of a frozen class took half of a whole price."""
     made: Charge = _new(Charge)
     _set_status(made, _PRICED)
     _set_reason(made, reason)
     _set_detail(made, "")
     _set_amount(made, amount)
-    _set_list(made, amount)
+    _set_list(made, listed)
     _set_parts(made, parts)
     _set_pricing_model(made, price.pricing_model)
     _set_price_id(made, price.id)
     _set_catalog(made, catalog)
     _set_source(made, price.source)
     return made
+
+
+def fixed(usd: Fraction, share: Fraction, price_id: str, catalog: str, source: str) -> Charge:
+    """A charge of ``usd`` in the part ``other``, of which ``share`` is paid: no usage, no rates."""
+    listed, paid = (round_half_even(part.numerator, part.denominator) for part in (usd * NANO, usd * share * NANO))
+    return Charge(
+        Status.PRICED,
+        None if paid else _FREE,
+        amount_nano=paid,
+        list_nano=listed,
+        parts=(0, 0, 0, 0, paid),
+        pricing_model=PricingModel.ON_DEMAND if paid else PricingModel.FREE,
+        price_id=price_id,
+        catalog=catalog,
+        source=source,
+    )
+
+
+def share_out(total: int, weights: Sequence[int]) -> list[int]:
+    """``total`` nano-USD by ``weights``, whole and without a rest: the largest remainders get what is over.
+
+    Ties go to the earlier one. Where all weights are 0 the first takes everything.
+    """
+    whole = sum(weights)
+    if not whole:
+        return [total if index == 0 else 0 for index in range(len(weights))]
+    return apportion([total * weight for weight in weights], whole, total)
 
 
 def unpriced(reason: Reason, detail: str, catalog: str, pricing_model: PricingModel = PricingModel.ON_DEMAND) -> Charge:
@@ -201,7 +237,7 @@ def _refused(price: Price, reason: Reason, detail: str, catalog: str) -> Charge:
     )
 
 
-def _apportion(parts: list[int], per_nano: int, total: int) -> list[int]:
+def apportion(parts: list[int], per_nano: int, total: int) -> list[int]:
     """Round ``parts`` so that they sum to ``total``: down, and the remaining nano-USD to the largest remainders.
 
     Ties go to the earlier part. At most one nano-USD goes to each part, and none to a part that came out even.
@@ -209,7 +245,7 @@ def _apportion(parts: list[int], per_nano: int, total: int) -> list[int]:
     rounded = [part // per_nano for part in parts]
     missing = total - sum(rounded)
     if missing:
-        by_remainder = sorted(range(len(COST_PARTS)), key=lambda index: (-(parts[index] % per_nano), index))
+        by_remainder = sorted(range(len(parts)), key=lambda index: (-(parts[index] % per_nano), index))
         for index in by_remainder[:missing]:
             rounded[index] += 1
     return rounded

@@ -6,30 +6,39 @@ Whose price applies, first match wins:
    models (a router that answered with a cheaper model than was asked for is not charged for the one asked for);
 2. the snapshot's price of the answered model, then of the requested one.
 
+An alias in an overlay replaces a name before anything is looked up; the rules of ``adjustments`` then change the price
+that was found.
+
 Everything goes by the time the call started. A service tier other than the standard one needs a price of its own: where
 there is none, the call is unpriced (``no_rate``) and the detail names the tier; the standard price would be a guess.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from otel_cost.errors import ConfigError
 from otel_cost.model import Charge, Reason, Usage
-from otel_cost.pricing import calculator
-from otel_cost.pricing.overlay import OverlayEntry, fingerprint, load_overlays
-from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, plain, public_host
+from otel_cost.pricing import adjustments, calculator
+from otel_cost.pricing.adjustments import Adjustment
+from otel_cost.pricing.effective import adjusted
+from otel_cost.pricing.overlay import NOTHING, OverlayEntry, Overlays, load_overlays, load_supplement
+from otel_cost.pricing.overlay import SOURCE as OVERLAY
+from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, canonical, plain, public_host
 from otel_cost.pricing.rates import Price
+from otel_cost.pricing.route import Pairs, Route
 from otel_cost.pricing.snapshot import SOURCE, Snapshot, SnapshotModel
 from otel_cost.pricing.tiers import Tier
+from otel_cost.pricing.timeline import Timeline
+from otel_cost.pricing.unit_prices import UnitRate
 
 _MAX_RESOLVED: Final = 8192
 """Distinct questions that are remembered. Past that all are forgotten: names come from outside and have no bound."""
-_DAY_NS: Final = 86_400 * 10**9
 _SHOWN: Final = 120  # characters of a foreign name in a detail
 
 
@@ -57,22 +66,40 @@ class PriceQuery:
 class Catalog:
     """All prices that this process knows. Thread-safe; answers never change once loaded.
 
-    ``version`` names the data: ``"genai-prices 0.2.3"``, or ``"genai-prices 0.2.3+overlay:ab12cd34"`` with a hash of
-    the overlays' content.
+    ``version`` names the data: ``"genai-prices 0.2.3+supplement:12ab34cd"``, and ``"+overlay:ab12cd34"`` after it where
+    there are overlays, with hashes of their content. A deployment tier is named too.
     """
 
-    def __init__(self, snapshot: Snapshot, overlays: Sequence[OverlayEntry] = ()) -> None:
-        """``overlays``: those that win first, as :func:`otel_cost.pricing.overlay.load_overlays` gives them."""
-        self.version = f"{SOURCE} {snapshot.version}"
-        if overlays:
-            self.version += f"+overlay:{fingerprint(overlays)}"
-        self._snapshot = snapshot
-        self._overlays = tuple(overlays)
-        self._resolved: dict[tuple[str, str, str, str, str], _Timeline] = {}
+    def __init__(
+        self, snapshot: Snapshot, overlays: Overlays = NOTHING, *, supplement: Overlays = NOTHING, tier: str = ""
+    ) -> None:
+        """
+        Args:
+            snapshot: The packaged or a refreshed price list.
+            overlays: Prices and rules over it.
+            supplement: What comes between the two.
+            tier: The deployment tier (``development``, ``production``, or one that an overlay names); "" is none.
+
+        Raises:
+            ConfigError: the tier is not known.
+        """
+        self.snapshot = snapshot
+        self.overlays = supplement.under(overlays)
+        self.tier = tier.strip().lower()
+        self.version = _version(snapshot, supplement, overlays, self.tier)
+        self._share = _share(self.tier, self.overlays)
+        self._resolved: dict[tuple[str, str, str, str, str], Timeline] = {}
 
     @classmethod
-    def load(cls, overlay_files: Sequence[Path] = (), inline: Sequence[Mapping[str, object]] = ()) -> Catalog:
-        """Read the overlays and import the snapshot; takes up to a second.
+    def load(
+        cls,
+        overlay_files: Sequence[Path] = (),
+        inline: Sequence[Mapping[str, object]] = (),
+        *,
+        tier: str = "",
+        snapshot: Snapshot | None = None,
+    ) -> Catalog:
+        """Read the overlays and import the snapshot (unless one is given); takes up to a second.
 
         Later files win over earlier ones, and ``inline`` documents (one entry, or any shape of a file) over files.
 
@@ -80,7 +107,7 @@ class Catalog:
             ConfigError: an overlay is wrong; the text names the file, the entry, the key, and what is allowed.
         """
         overlays = load_overlays(overlay_files, inline)
-        return cls(Snapshot.load(), overlays)
+        return cls(snapshot or Snapshot.load(), overlays, supplement=load_supplement(), tier=tier)
 
     def price(self, usage: Usage, query: PriceQuery) -> Charge:
         """What ``usage`` cost, or why that is not known. Any thread; never raises, never blocks on I/O."""
@@ -100,163 +127,182 @@ class Catalog:
             self._resolved[key] = timeline
         return timeline.at(query.at_ns)
 
-    def _timeline(self, query: PriceQuery) -> _Timeline:
+    def tool(self, name: str, at_ns: int) -> Charge | None:
+        """What one call of the tool ``name`` cost; None where no overlay prices it: most tools cost nothing."""
+        rate = _rate(self.overlays.sections.tools, name, at_ns)
+        if rate is None:
+            return None
+        return calculator.fixed(rate.usd, self._share, f"tools/{rate.name}", self.version, OVERLAY)
+
+    def resource(self, name: str, quantity: Decimal | Fraction | int, at_ns: int) -> Charge:
+        """What ``quantity`` of the resource ``name`` cost, in the unit that its name says (``cpu_core_hour``).
+
+        Unpriced where no overlay prices it (``no_rate``), or where the quantity is negative or no number.
+        """
+        rate = _rate(self.overlays.sections.resources, name, at_ns)
+        if rate is None:
+            return calculator.unpriced(Reason.NO_RATE, f"resources: {name!r:.80} has no price", self.version)
+        if (isinstance(quantity, Decimal) and not quantity.is_finite()) or quantity < 0:
+            return calculator.unpriced(Reason.INVALID_USAGE, f"{name} is {quantity}", self.version)
+        usd = rate.usd * Fraction(quantity)
+        return calculator.fixed(usd, self._share, f"resources/{rate.name}", self.version, OVERLAY)
+
+    def _timeline(self, query: PriceQuery) -> Timeline:
         refs = [ref for ref in dict.fromkeys((query.model.strip(), query.requested_model.strip())) if ref]
         if not refs:
-            return _constant(calculator.unpriced(Reason.NO_MODEL, "", self.version))
+            return Timeline.constant(calculator.unpriced(Reason.NO_MODEL, "", self.version))
         route = self._route(query.provider, public_host(query.server_address))
-        sellers = {ref: self._sellers(route, ref) for ref in refs}
-        models = {ref: self._find(sellers[ref]) for ref in refs}
+        candidates = _worth_asking([self._candidate(route, ref) for ref in refs])
+        known = next((candidate.model for candidate in candidates if candidate.model is not None), None)
         tier = Tier.of(query.service_tier)
-        known = next((model for model in models.values() if model is not None), None)
         seller = known.seller if known is not None else route.seller or ""
         tier_key = "" if tier.is_standard(seller) else tier.name
-        overlays = self._matching(route, refs, sellers, models, tier_key)
-        if not overlays and known is None:
-            return _constant(self._unknown(route, refs[0], sellers[refs[0]]))
-        instants, times = known.edges() if known is not None else (set[int](), set[int]())
-        instants.update(*(entry.edges() for entry in overlays))
+        entries = self._entries(candidates, tier_key)
+        if not entries and known is None:
+            return Timeline.constant(self._unknown(route, candidates[0]))
+        rules = self._rules(candidates, route.host, tier_key)
         label = f"{route.label}/{refs[0]}"[:_SHOWN]
-        choose = partial(_choose, overlays, known, tier, label, self.version)
-        return _Timeline(tuple(sorted(instants)), tuple(sorted(times)), choose)
+        return _Choice(entries, known, tier, rules, self._share, self.tier, label, self.version).timeline()
 
-    def _route(self, provider: str, host: str) -> _Route:
+    def _route(self, provider: str, host: str) -> Route:
         name = plain(provider)
-        named = None if name in NO_EVIDENCE else self._snapshot.provider_named(name)
-        by_host = self._snapshot.provider_at(host)
+        named = None if name in NO_EVIDENCE else self.snapshot.provider_named(name)
+        by_host = self.snapshot.provider_at(host)
         host_decides = by_host is not None and (named is None or named in SPOKEN_BY_OTHERS)
         seller = by_host if host_decides else named
         own_name = name if named is None and name not in NO_EVIDENCE else ""
-        return _Route(seller, own_name, host, by_host is not None, provider.strip())
+        return Route(seller, own_name, host, by_host is not None, provider.strip(), believed=not host_decides)
 
-    def _sellers(self, route: _Route, ref: str) -> list[tuple[str, str]]:
+    def _candidate(self, route: Route, ref: str) -> _Candidate:
+        sellers = self._sellers(route, ref)
+        pairs = route.overlay_names(ref, sellers)
+        alias = next((a for a in self.overlays.sections.aliases if any(a.pattern.matches(*p) for p in pairs)), None)
+        if alias is not None:
+            target = alias.target_model
+            sellers = self._sellers_of(alias.target_provider, target) or self._sellers(route, target)
+            named: Pairs = [(frozenset({canonical(alias.target_provider)}), target)] if alias.target_provider else []
+            pairs = [*pairs, *(named or route.overlay_names(target, sellers))]
+        found = (self.snapshot.find(seller, name) for seller, name in sellers)
+        return _Candidate(ref, sellers, pairs, next((model for model in found if model is not None), None))
+
+    def _sellers_of(self, provider: str, model: str) -> list[tuple[str, str]]:
+        named = self.snapshot.provider_named(provider)
+        return [] if named is None else [(named, model)]
+
+    def _sellers(self, route: Route, ref: str) -> list[tuple[str, str]]:
         """(provider id, what it may call the model), the likeliest first."""
         found = [] if route.seller is None else [(route.seller, ref)]
         prefix, slash, rest = ref.partition("/")
-        prefixed = self._snapshot.provider_prefix(prefix) if slash and rest else None
+        prefixed = self.snapshot.provider_prefix(prefix) if slash and rest else None
         if prefixed is not None and route.may_be(prefixed):
             found.append((prefixed, rest))
         if not found and not route.own_name:
             resource = ref.lower().startswith("arn:") or prefix.lower() in PATH_PREFIXES
-            maker = self._snapshot.provider_of(ref) if not slash or resource else None
+            maker = self.snapshot.provider_of(ref) if not slash or resource else None
             found += [(maker, ref)] if maker is not None else []
         return found
 
-    def _find(self, sellers: Iterable[tuple[str, str]]) -> SnapshotModel | None:
-        models = (self._snapshot.find(seller, ref) for seller, ref in sellers)
-        return next((model for model in models if model is not None), None)
-
-    def _matching(
-        self,
-        route: _Route,
-        refs: list[str],
-        sellers: Mapping[str, list[tuple[str, str]]],
-        models: Mapping[str, SnapshotModel | None],
-        tier_key: str,
-    ) -> tuple[OverlayEntry, ...]:
+    def _entries(self, candidates: Iterable[_Candidate], tier_key: str) -> tuple[OverlayEntry, ...]:
         matching: dict[OverlayEntry, None] = {}
-        for ref in refs:
-            asked, answered = models[ref], models[refs[0]]
-            if ref != refs[0] and asked is not None and answered is not None and asked.info is not answered.info:
-                continue
-            pairs = route.overlay_names(ref, sellers[ref])
-            for entry in self._overlays:
-                if entry.service_tier == tier_key and any(entry.matches(names, name) for names, name in pairs):
+        for candidate in candidates:
+            for entry in self.overlays.entries:
+                if entry.service_tier == tier_key and any(entry.matches(*pair) for pair in candidate.pairs):
                     matching.setdefault(entry)
         return tuple(matching)
 
-    def _unknown(self, route: _Route, ref: str, sellers: list[tuple[str, str]]) -> Charge:
-        if sellers:
-            return calculator.unpriced(Reason.UNKNOWN_MODEL, f"{sellers[0][0]}/{ref}"[:_SHOWN], self.version)
+    def _rules(self, candidates: Iterable[_Candidate], host: str, tier_key: str) -> tuple[Adjustment, ...]:
+        pairs = [pair for candidate in candidates for pair in candidate.pairs]
+        return tuple(rule for rule in self.overlays.sections.adjustments if rule.matches(pairs, host, tier_key))
+
+    def _unknown(self, route: Route, candidate: _Candidate) -> Charge:
+        if candidate.sellers:
+            detail = f"{candidate.sellers[0][0]}/{candidate.ref}"[:_SHOWN]
+            return calculator.unpriced(Reason.UNKNOWN_MODEL, detail, self.version)
         host = f", host {route.host}" if route.host else ""
-        detail = f"provider {route.label or 'not named'}{host}, model {ref}"
+        detail = f"provider {route.label or 'not named'}{host}, model {candidate.ref}"
         return calculator.unpriced(Reason.UNKNOWN_PROVIDER, detail[: 2 * _SHOWN], self.version)
 
 
+def _version(snapshot: Snapshot, supplement: Overlays, overlays: Overlays, tier: str) -> str:
+    return "".join(
+        (
+            f"{SOURCE} {snapshot.version}",
+            f"+supplement:{supplement.fingerprint()}" if supplement else "",
+            f"+overlay:{overlays.fingerprint()}" if overlays else "",
+            f"+tier:{tier}" if tier else "",
+        )
+    )
+
+
+def _rate(rates: Iterable[UnitRate], name: str, at_ns: int) -> UnitRate | None:
+    return next((rate for rate in rates if rate.matches(name) and rate.active(at_ns)), None)
+
+
+def _share(tier: str, overlays: Overlays) -> Fraction:
+    known = {**adjustments.TIERS, **overlays.sections.tiers}
+    if tier and tier not in known:
+        raise ConfigError(f"tier: {tier!r} is not known; allowed: {', '.join(sorted(known))}, or what tiers: names")
+    return known[tier] if tier else Fraction(1)
+
+
 @dataclass(frozen=True, slots=True)
-class _Route:
-    """Who is paid, as far as provider name and host tell.
+class _Candidate:
+    """A name under which the called model may have a price."""
 
-    ``seller`` is a snapshot id; ``own_name`` a name that the snapshot does not know; ``written`` the span's own word.
-    """
-
-    seller: str | None
-    own_name: str
-    host: str
-    host_known: bool
-    written: str
-
-    @property
-    def label(self) -> str:
-        return self.seller or self.written
-
-    def may_be(self, prefixed: str) -> bool:
-        """Whether a ``provider/model`` string can say that ``prefixed`` is paid.
-
-        A gateway is called through another provider's SDK at a host that nobody knows; a known host is believed.
-        """
-        if self.seller is None:
-            return not self.own_name
-        return self.seller == prefixed or (self.seller in SPOKEN_BY_OTHERS and not self.host_known)
-
-    def overlay_names(self, ref: str, sellers: Iterable[tuple[str, str]]) -> list[tuple[frozenset[str] | None, str]]:
-        """What overlays may call the provider and the model; None: any provider, so that the model alone decides."""
-        pairs = [(self._names(seller), name) for seller, own in sellers for name in dict.fromkeys((own, ref))]
-        if pairs:
-            return list(pairs)
-        prefix, slash, rest = ref.partition("/")
-        prefixed = [(self._names(prefix), rest)] if slash and not self.own_name else []
-        return [(self._names("") or None, ref), *prefixed]
-
-    def _names(self, seller: str) -> frozenset[str]:
-        # The span's own word too: it is what the log and the report tell people to write into their file.
-        return frozenset(plain(name) for name in (seller, self.own_name, self.host, self.written) if name)
+    ref: str
+    sellers: list[tuple[str, str]]
+    pairs: Pairs
+    model: SnapshotModel | None
 
 
-def _choose(
-    overlays: tuple[OverlayEntry, ...],
-    model: SnapshotModel | None,
-    tier: Tier,
-    label: str,
-    version: str,
-    at_ns: int,
-) -> Price | Charge:
-    for entry in overlays:
-        if entry.active(at_ns):
-            return entry.price
-    try:
-        price = model.price(at_ns, tier) if model is not None else None
-    except ValueError as error:
-        return calculator.unpriced(Reason.NO_RATE, f"{label}: {error}", version, tier.pricing_model)
-    if price is not None:
-        return price
-    missing = f"service tier {tier.name!r:.40}" if tier.key else "the time of the call"
-    return calculator.unpriced(Reason.NO_RATE, f"{label} has no price for {missing}", version, tier.pricing_model)
+def _worth_asking(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Without the requested model where the snapshot knows it as another one than that which answered."""
+    answered = candidates[0]
+    return [answered] + [
+        asked
+        for asked in candidates[1:]
+        if asked.model is None or answered.model is None or asked.model.info is answered.model.info
+    ]
 
 
-def _constant(charge: Charge) -> _Timeline:
-    return _Timeline((), (), lambda _: charge)
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What a question's answers are chosen from."""
 
+    entries: tuple[OverlayEntry, ...]
+    model: SnapshotModel | None
+    tier: Tier
+    rules: tuple[Adjustment, ...]
+    share: Fraction
+    deployment: str
+    label: str
+    version: str
 
-class _Timeline:
-    """One question's answers over time. They only change at ``instants`` and, daily, at ``times`` (ns, inclusive), so
-    that one answer worked out anywhere between two edges holds everywhere between them."""
-
-    __slots__ = ("_cells", "_choose", "_instants", "_times")
-
-    def __init__(
-        self, instants: tuple[int, ...], times: tuple[int, ...], choose: Callable[[int], Price | Charge]
-    ) -> None:
-        self._instants = instants
-        self._times = times
-        self._choose = choose
-        self._cells: dict[int, Price | Charge] = {}
+    def timeline(self) -> Timeline:
+        instants, times = self.model.edges() if self.model is not None else (set[int](), set[int]())
+        dated: list[OverlayEntry | Adjustment] = [*self.entries, *self.rules]
+        instants.update(edge for part in dated for edge in (part.from_ns, part.until_ns) if edge is not None)
+        windows = dict.fromkeys(part.window for part in dated if part.window is not None)
+        return Timeline(tuple(sorted(instants)), tuple(sorted(times)), self.at, tuple(windows))
 
     def at(self, at_ns: int) -> Price | Charge:
-        cell = bisect_right(self._instants, at_ns) if self._instants else 0
-        if self._times:
-            cell += (len(self._instants) + 1) * bisect_right(self._times, at_ns % _DAY_NS)
-        found = self._cells.get(cell)
-        if found is None:
-            found = self._cells[cell] = self._choose(at_ns)
-        return found
+        found = self._stated(at_ns)
+        if isinstance(found, Charge):
+            return found
+        return adjusted(found, adjustments.best(self.rules, at_ns), self.share, self.deployment)
+
+    def _stated(self, at_ns: int) -> Price | Charge:
+        for entry in self.entries:
+            if entry.active(at_ns):
+                return entry.price
+        try:
+            price = self.model.price(at_ns, self.tier) if self.model is not None else None
+        except ValueError as error:
+            return self._no_rate(f"{self.label}: {error}")
+        if price is not None:
+            return price
+        missing = f"service tier {self.tier.name!r:.40}" if self.tier.key else "the time of the call"
+        return self._no_rate(f"{self.label} has no price for {missing}")
+
+    def _no_rate(self, detail: str) -> Charge:
+        return calculator.unpriced(Reason.NO_RATE, detail, self.version, self.tier.pricing_model)

@@ -1,12 +1,10 @@
 """Overlays: prices of one's own, over those of the snapshot. Several shapes come in (``overlay_shapes``), one kind of
-entry goes out."""
+entry goes out, beside the rules of ``sections``."""
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -14,118 +12,230 @@ from pathlib import Path
 from typing import Final
 
 from otel_cost.model import PricingModel
+from otel_cost.pricing.adjustments import Pattern
 from otel_cost.pricing.documents import read_document
-from otel_cost.pricing.overlay_shapes import PER, Draft, drafts
-from otel_cost.pricing.providers import plain
+from otel_cost.pricing.draft import PER, Draft
+from otel_cost.pricing.overlay_shapes import drafts
 from otel_cost.pricing.rates import Price, UnitPrice, compile_card
+from otel_cost.pricing.reading import Place
+from otel_cost.pricing.sections import Sections, read_sections
 from otel_cost.pricing.tiers import Tier
+from otel_cost.pricing.windows import Window
 
 SOURCE: Final = "overlay"
+SUPPLEMENT: Final = "supplement"
+"""The source of prices in the packaged file, which is the lowest layer."""
+SUPPLEMENT_FILE: Final = Path(__file__).with_name("supplement.yaml")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ANY: Final = "*"
+_SUPPLEMENT_LAYER: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class OverlayEntry:
     """One price of one's own. ``from_ns`` is inclusive, ``until_ns`` exclusive, both UTC; None is unbounded.
 
-    ``provider`` is as names are compared (``providers.plain``), or "*". ``layer`` counts up from the first overlay.
+    ``layer`` counts up from the first overlay; the packaged supplement is layer 0. ``origin`` and ``checked`` are the
+    entry's own words on where its figures are from.
     """
 
-    provider: str
-    model: str
-    aliases: tuple[str, ...]
+    pattern: Pattern
     from_ns: int | None
     until_ns: int | None
+    window: Window | None
     service_tier: str
     layer: int
     index: int
     price: Price
     rates: tuple[tuple[str, Fraction], ...]
-    patterns: tuple[re.Pattern[str], ...] = field(compare=False, repr=False, default=())
+    above: tuple[tuple[int, tuple[tuple[str, Fraction], ...]], ...] = ()
+    origin: str = ""
+    checked: str = ""
+    place: Place = field(compare=False, repr=False, default=Place(""))
+    lenient: bool = False
+
+    @property
+    def provider(self) -> str:
+        return self.pattern.provider
+
+    @property
+    def model(self) -> str:
+        return self.pattern.models[0]
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        return self.pattern.models[1:]
 
     def matches(self, providers: frozenset[str] | None, model: str) -> bool:
         """Whether this is a price for ``model`` from a provider known by these names (None: from any)."""
-        if providers is not None and self.provider not in (*providers, _ANY):
-            return False
-        ref = model.lower()
-        return any(pattern.fullmatch(ref) for pattern in self.patterns)
+        return self.pattern.matches(providers, model)
 
     def active(self, at_ns: int) -> bool:
-        return (self.from_ns is None or self.from_ns <= at_ns) and (self.until_ns is None or at_ns < self.until_ns)
+        if (self.from_ns is not None and at_ns < self.from_ns) or (
+            self.until_ns is not None and at_ns >= self.until_ns
+        ):
+            return False
+        return self.window is None or self.window.active(at_ns)
 
     def edges(self) -> set[int]:
         return {edge for edge in (self.from_ns, self.until_ns) if edge is not None}
 
     def identity(self) -> tuple[object, ...]:
         """Everything that tells one entry from another, the same in every process."""
-        names = (self.provider, self.model, *self.aliases, self.service_tier)
-        rates = tuple((unit, str(usd)) for unit, usd in self.rates)
-        return (names, self.from_ns, self.until_ns, rates, self.price.context_window, self.layer, self.index)
+        window = self.window.written if self.window is not None else ""
+        names = (self.provider, *self.pattern.models, self.service_tier, window)
+        tables = tuple((start, tuple((unit, str(usd)) for unit, usd in rates)) for start, rates in self._tables())
+        return (names, self.from_ns, self.until_ns, tables, self.price.context_window, self.layer, self.index)
 
-    def rank(self) -> tuple[int, bool, int, bool, int, int]:
-        """The larger wins: later layer, exact before pattern, longer, named provider, later start, lower down."""
-        literal = re.split(r"[*?\[]", self.model, maxsplit=1)[0]
+    def _tables(self) -> tuple[tuple[int, tuple[tuple[str, Fraction], ...]], ...]:
+        return ((0, self.rates), *self.above)
+
+    def rank(self) -> tuple[object, ...]:
+        """The larger wins: later layer, exact before pattern, longer, named provider, a window, later start, lower
+        down."""
         start = self.from_ns if self.from_ns is not None else -(2**63)
-        return (self.layer, literal == self.model, len(literal), self.provider != _ANY, start, self.index)
+        own = Pattern.of(self.provider, (self.model,))
+        return (self.layer, *own.rank(), self.window is not None, start, self.index)
 
 
-def load_overlays(files: Iterable[Path] = (), inline: Iterable[Mapping[str, object]] = ()) -> tuple[OverlayEntry, ...]:
-    """The entries of all overlays, those that win first. Every file and every inline mapping is a layer of its own.
+@dataclass(frozen=True, slots=True)
+class Overlays:
+    """All overlays: prices and rules, those that win first."""
+
+    entries: tuple[OverlayEntry, ...] = ()
+    sections: Sections = field(default_factory=Sections)
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that change whenever a price, its dates, or what it applies to changes."""
+        return hashlib.sha256("\n".join(self._lines()).encode()).hexdigest()[:8]
+
+    def under(self, later: Overlays) -> Overlays:
+        """Both together; ``later`` wins."""
+        entries = sorted((*self.entries, *later.entries), key=OverlayEntry.rank, reverse=True)
+        return Overlays(tuple(entries), self.sections.under(later.sections))
+
+    def __bool__(self) -> bool:
+        return next(iter(self._lines()), None) is not None
+
+    def _lines(self) -> Iterable[str]:
+        rules = self.sections
+        yield from (repr(entry.identity()) for entry in self.entries)
+        for rule in (*rules.aliases, *rules.adjustments, *rules.tools, *rules.resources, *rules.fees):
+            yield repr(rule)
+        yield from (f"{name} {share}" for name, share in sorted(rules.tiers.items()))
+        if rules.display is not None:
+            yield repr(rules.display)
+
+
+NOTHING: Final = Overlays()
+
+
+def load_supplement() -> Overlays:
+    """The packaged file: what the snapshot lacks. Raises ConfigError if it is broken."""
+    return _merged([(read_document(SUPPLEMENT_FILE), SUPPLEMENT, _SUPPLEMENT_LAYER)])
+
+
+def load_overlays(files: Iterable[Path] = (), inline: Iterable[Mapping[str, object]] = ()) -> Overlays:
+    """All overlays together. Every file and every inline mapping is a layer of its own; later ones win.
 
     Raises:
-        ConfigError: names the file, the entry, the key, and what is allowed.
+        ConfigError: names the file, the entry, the key, and what is allowed; two entries of one file that are for the
+            same calls are an error that names both.
     """
-    entries: list[OverlayEntry] = []
-    layer = 0
+    documents: list[tuple[object, str, int]] = []
+    layer = _SUPPLEMENT_LAYER
     for layer, path in enumerate(files, 1):
-        entries += parse_overlay(read_document(path), str(path), layer)
+        documents.append((read_document(path), str(path), layer))
     for number, document in enumerate(inline):
-        entries += parse_overlay(document, f"inline prices, number {number + 1}", layer + 1 + number)
-    return tuple(sorted(entries, key=OverlayEntry.rank, reverse=True))
+        documents.append((document, f"inline prices, number {number + 1}", layer + 1 + number))
+    return _merged(documents)
 
 
-def fingerprint(entries: Sequence[OverlayEntry]) -> str:
-    """Eight hex digits that change whenever a price, its dates, or what it applies to changes."""
-    text = "\n".join(repr(entry.identity()) for entry in entries)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _merged(documents: Iterable[tuple[object, str, int]]) -> Overlays:
+    merged = NOTHING
+    for document, source, layer in documents:
+        merged = merged.under(
+            Overlays(tuple(_entries(document, source, layer)), read_sections(document, source, layer))
+        )
+    return merged
 
 
-def parse_overlay(document: object, source: str, layer: int) -> list[OverlayEntry]:
-    """The entries of one overlay document of any known shape.
+def _entries(document: object, source: str, layer: int) -> list[OverlayEntry]:
+    found: list[OverlayEntry] = []
+    taken: dict[tuple[object, ...], OverlayEntry] = {}
+    for index, draft in enumerate(drafts(document, source)):
+        entry = _entry(draft, layer, index)
+        if entry is None or _is_taken(entry, taken):
+            continue
+        found.append(entry)
+        taken.update((key, entry) for key in _conflict_keys(entry))
+    return found
+
+
+def _is_taken(entry: OverlayEntry, taken: Mapping[tuple[object, ...], OverlayEntry]) -> bool:
+    """Whether a lenient entry comes after another for the same calls.
 
     Raises:
-        ConfigError: see :func:`load_overlays`.
+        ConfigError: a strict one does.
     """
-    return [_entry(draft, layer, index) for index, draft in enumerate(drafts(document, source))]
+    other = next((taken[key] for key in _conflict_keys(entry) if key in taken), None)
+    if other is None:
+        return False
+    if not entry.lenient:
+        raise entry.place.error(
+            f"conflicts with {other.place}: both are prices for the same calls from the same time on; "
+            "give one of them another from, or remove it"
+        )
+    return True
 
 
-def _entry(draft: Draft, layer: int, index: int) -> OverlayEntry:
+def _conflict_keys(entry: OverlayEntry) -> list[tuple[object, ...]]:
+    return [(entry.provider, model, entry.service_tier, entry.from_ns, entry.window) for model in entry.pattern.models]
+
+
+def _entry(draft: Draft, layer: int, index: int) -> OverlayEntry | None:
     if not draft.rates:
         raise draft.place.error(f"no rate; give at least one of {', '.join(PER)}")
     try:
-        card = compile_card({unit: UnitPrice(usd) for unit, usd in draft.rates.items()})
+        card = compile_card(_unit_prices(draft))
     except ValueError as error:
+        if draft.lenient:
+            return None
         raise draft.place.error(str(error)) from error
     tier = Tier.of(draft.service_tier)
-    names = (draft.model.lower(), *(alias.lower() for alias in draft.aliases))
-    since = "" if draft.from_ns is None else f"@{(_EPOCH + timedelta(microseconds=draft.from_ns // 1000)):%Y-%m-%d}"
-    price_id = f"{SOURCE}/{draft.provider}/{draft.model}{since}{'+' + tier.key if tier.key else ''}"
+    source = SOURCE if layer > _SUPPLEMENT_LAYER else SUPPLEMENT
     model = PricingModel.FREE if card.free else tier.pricing_model
     return OverlayEntry(
-        provider=_provider_name(draft.provider),
-        model=draft.model.lower(),
-        aliases=names[1:],
+        pattern=Pattern.of(draft.provider, (draft.model, *draft.aliases)),
         from_ns=draft.from_ns,
         until_ns=draft.until_ns,
+        window=draft.window,
         service_tier=tier.key,
         layer=layer,
         index=index,
-        price=Price(price_id, SOURCE, card, model, draft.context_window),
+        price=Price(_price_id(draft, source, tier), source, card, model, draft.context_window),
         rates=tuple(sorted(draft.rates.items())),
-        patterns=tuple(re.compile(fnmatch.translate(name)) for name in names),
+        above=tuple((start, tuple(sorted(rates.items()))) for start, rates in sorted(draft.above.items())),
+        origin=draft.origin,
+        checked=draft.checked,
+        place=draft.place,
+        lenient=draft.lenient,
     )
 
 
-def _provider_name(written: str) -> str:
-    return _ANY if written == _ANY else plain(written)
+def _unit_prices(draft: Draft) -> dict[str, UnitPrice]:
+    for start, rates in draft.above.items():
+        new = next((unit for unit in rates if unit not in draft.rates), None)
+        if new is not None and not draft.lenient:
+            raise draft.place.error(f"above.{start}: {new} has no rate below that; give it one")
+    return {
+        unit: UnitPrice(
+            usd, tuple((start, rates[unit]) for start, rates in sorted(draft.above.items()) if unit in rates)
+        )
+        for unit, usd in draft.rates.items()
+    }
+
+
+def _price_id(draft: Draft, source: str, tier: Tier) -> str:
+    since = "" if draft.from_ns is None else f"@{(_EPOCH + timedelta(microseconds=draft.from_ns // 1000)):%Y-%m-%d}"
+    window = "" if draft.window is None else f"@{draft.window.written}"
+    return f"{source}/{draft.provider}/{draft.model}{since}{window}{'+' + tier.key if tier.key else ''}"

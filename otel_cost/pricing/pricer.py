@@ -62,6 +62,12 @@ class Pricer:
             self._settled.wait(timeout_s)
         return self._catalog
 
+    def replace(self, catalog: Catalog) -> None:
+        """Hand out ``catalog`` from now on. Charges that were made keep the price that they name."""
+        with self._lock:
+            self._catalog = catalog
+            self._settled.set()
+
     def on_ready(self, callback: Callable[[Catalog], None]) -> None:
         """Call ``callback`` once: from the loader's thread when prices are there, or at once if they are.
 

@@ -71,6 +71,12 @@ def plain(name: str) -> str:
     return _SEPARATORS.sub("_", name.strip().lower())
 
 
+def canonical(name: str) -> str:
+    """``name`` as it is compared, and all names of one provider as the same."""
+    written = plain(name)
+    return plain(ALIASES.get(written, written))
+
+
 def public_host(address: str) -> str:
     """The host in ``address`` in lower case without a port, or "" if it says nothing (loopback, unspecified, none)."""
     host = address.strip().lower().partition("://")[2] or address.strip().lower()

@@ -15,10 +15,10 @@ usual price works on small integers; nothing is ever rounded here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from otel_cost.model import COST_PARTS, NANO, PricingModel
@@ -127,7 +127,10 @@ class RateCard:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A price ready to use: the rates, and what a charge made with them says about its origin."""
+    """A price ready to use: the rates, and what a charge made with them says about its origin.
+
+    ``card`` has the effective rates; ``list_card`` those of the price list, None where they are the same.
+    """
 
     id: str
     source: str
@@ -135,6 +138,7 @@ class Price:
     pricing_model: PricingModel = PricingModel.ON_DEMAND
     context_window: int | None = None
     """The most input tokens that the model takes, where that is known."""
+    list_card: RateCard | None = None
 
 
 def compile_card(prices: Mapping[str, UnitPrice], *, minimum_seconds: int = 0) -> RateCard:
@@ -143,7 +147,7 @@ def compile_card(prices: Mapping[str, UnitPrice], *, minimum_seconds: int = 0) -
     Raises:
         ValueError: the units cannot be told apart; the text names the unit whose price is missing (see :func:`gaps`).
     """
-    problem = next(gaps(prices), None)
+    problem = _first_gap(frozenset(prices))
     if problem is not None:
         raise ValueError(problem)
     order = sorted(prices, key=lambda unit: (-len(UNITS[unit]), unit))
@@ -154,10 +158,25 @@ def compile_card(prices: Mapping[str, UnitPrice], *, minimum_seconds: int = 0) -
         steps=tuple(_step(unit, order) for unit in order),
         starts=starts,
         levels=tuple(levels),
-        covered=frozenset(unit for unit in UNITS if unit in prices or not prices.keys().isdisjoint(WHOLES[unit])),
+        covered=_covered(frozenset(prices)),
         free=bool(prices) and not any(any(level.rates) for level in levels),
         minimum_seconds=minimum_seconds,
     )
+
+
+def scaled(card: RateCard, factor_of: Callable[[str], Fraction]) -> RateCard:
+    """The card with every unit's rate times ``factor_of(unit)``, exactly."""
+    factors = [factor_of(step.unit) for step in card.steps]
+    common = math.lcm(*(factor.denominator for factor in factors))
+    levels = tuple(_scaled_level(level, factors, common) for level in card.levels)
+    free = bool(card.steps) and not any(any(level.rates) for level in levels)
+    return replace(card, levels=levels, free=free, plans={})
+
+
+def _scaled_level(level: Level, factors: list[Fraction], common: int) -> Level:
+    rates = [int(rate * factor * common) for rate, factor in zip(level.rates, factors, strict=True)]
+    divisor = math.gcd(level.per_nano * common, *rates)
+    return Level(tuple(rate // divisor for rate in rates), level.per_nano * common // divisor)
 
 
 def gaps(units: Iterable[str]) -> Iterator[str]:
@@ -176,6 +195,16 @@ def gaps(units: Iterable[str]) -> Iterator[str]:
             for first, second in overlaps(shared):
                 if first in priced and second in priced:
                     yield f"{first} and {second} have prices and overlap, so {shared} needs one too"
+
+
+@lru_cache(maxsize=1024)
+def _first_gap(units: frozenset[str]) -> str | None:
+    return next(gaps(units), None)
+
+
+@lru_cache(maxsize=1024)
+def _covered(priced: frozenset[str]) -> frozenset[str]:
+    return frozenset(unit for unit in UNITS if unit in priced or not priced.isdisjoint(WHOLES[unit]))
 
 
 @cache

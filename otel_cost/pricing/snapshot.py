@@ -6,7 +6,7 @@ Importing it takes 0.2-1 s and some 40 MB, so it happens in :meth:`Snapshot.load
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -58,14 +58,26 @@ class Snapshot:
 
     @classmethod
     def load(cls) -> Snapshot:
-        """Import the data and wrap it. Slow: call it off the app's own threads."""
+        """Import the packaged data and wrap it. Slow: call it off the app's own threads."""
+        from genai_prices.data import providers
+
+        return cls.of(providers)
+
+    @classmethod
+    def of(cls, providers: list[Provider], digest: str = "") -> Snapshot:
+        """Wrap providers that were fetched; ``digest`` tells this data from other data in versions and price ids."""
         from importlib.metadata import version
 
-        from genai_prices.data import providers
         from genai_prices.data_units import unit_data
 
         units = {str(raw.get("price_key", unit)): (unit, int(raw["per"])) for unit, raw in unit_data.items()}
-        return cls(providers, units, version("genai-prices"))
+        return cls(providers, units, version("genai-prices") + (f"+data:{digest}" if digest else ""))
+
+    def models(self) -> Iterator[SnapshotModel]:
+        """Every model of every provider that sells it in its own list."""
+        for provider in self._all:
+            for info in provider.models:
+                yield SnapshotModel(provider.id, provider.id, info, self._units)
 
     def provider_named(self, name: str) -> str | None:
         """The id for a provider's name: exact, alias, or by the snapshot's own looser rules."""

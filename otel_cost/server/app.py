@@ -15,7 +15,7 @@ from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.matching import CAPACITY, WINDOW_NS, Matcher
 from otel_cost.pipeline import Pipeline
-from otel_cost.pricing import Catalog, Pricer
+from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.server import problems
 from otel_cost.server.book import Book
 from otel_cost.server.ingest import Ingest
@@ -44,7 +44,7 @@ def create_app(
     """
     own_ledger = ledger is None
     ledger = open_ledger(config.server.database) if ledger is None else ledger
-    pricer = pricer or Pricer(lambda: Catalog.load(config.prices.files, config.prices.overlay))
+    pricer = pricer or pricer_of(config)
     metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
     book = Book(ledger, metrics, clock)
     pipeline = Pipeline(config=config, pricer=pricer, takers=(book,), matcher=Matcher(wire_wins=True), adopt=True)

@@ -120,7 +120,7 @@ def _run_ms(command: list[str], env: dict[str, str]) -> float:
 def prices_mb() -> float:
     """Resident megabytes that loaded prices add to a process which has otel-cost installed."""
     code = (
-        "import re, pathlib; from otel_cost.runtime import pricer_of; from otel_cost.config import Config\n"
+        "import re, pathlib; from otel_cost.pricing import pricer_of; from otel_cost.config import Config\n"
         "rss = lambda: int(re.search(r'VmRSS:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])\n"
         "before = rss()\n"
         "pricer_of(Config()).catalog(60)\n"

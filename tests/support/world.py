@@ -19,14 +19,14 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 
 from otel_cost import runtime, semconv
 from otel_cost.config import Config
-from otel_cost.pricing import Pricer
+from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.runtime import Runtime
 
 OFFICIAL = "opentelemetry.instrumentation.genai.openai"
 """A scope of the wire layer."""
 FRAMEWORK = "opentelemetry.instrumentation.genai.langchain"
 """A scope of the framework layer."""
-PRICES = runtime.pricer_of(Config())
+PRICES = pricer_of(Config())
 """Loaded once for all tests: loading takes most of a second."""
 
 

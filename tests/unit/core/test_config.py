@@ -57,6 +57,9 @@ def test_every_setting_is_an_environment_variable() -> None:
         "OTEL_COST_LABELS_MAX_VALUES": ("7", 7),
         "OTEL_COST_PRICES_FILES": ("a.yaml,b.yaml", (Path("a.yaml"), Path("b.yaml"))),
         "OTEL_COST_PRICES_OVERLAY": ("[{provider: p, model: m}]", ({"provider": "p", "model": "m"},)),
+        "OTEL_COST_PRICES_SNAPSHOT": ("fresh.json", Path("fresh.json")),
+        "OTEL_COST_PRICES_REFRESH": ("1h", "1h"),
+        "OTEL_COST_TIER": ("development", "development"),
         "OTEL_COST_BUDGETS": ("[{name: b, amount_usd: 0.1}]", None),
         "OTEL_COST_SERVER_HOST": ("::1", "::1"),
         "OTEL_COST_SERVER_PORT": ("0", 0),
@@ -78,8 +81,9 @@ def test_the_short_form_for_prices() -> None:
 
 
 def test_price_files_are_relative_to_the_config_file(tmp_path: Path) -> None:
-    path = write(tmp_path, "prices: {files: [mine.yaml]}\n")
-    assert load_config(path, env={}).prices.files == (tmp_path / "mine.yaml",)
+    path = write(tmp_path, "prices: {files: [mine.yaml], snapshot: fresh.json}\n")
+    prices = load_config(path, env={}).prices
+    assert (prices.files, prices.snapshot) == ((tmp_path / "mine.yaml",), tmp_path / "fresh.json")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +108,8 @@ def test_price_files_are_relative_to_the_config_file(tmp_path: Path) -> None:
         ("budgets:\n- {name: b, amount_usd: 1, per: [teem]}\n", "", "looks like 'team'"),
         ("labels: {metrics: [a.b, a_b]}\n", ":1:", "look the same"),
         ("labels: &a {static: *a}\n", "", "contains itself"),
+        ("prices: {refresh: often}\n", ":1:", "ms, s, m, h, d"),
+        ("prices: {refresh: 1s}\n", ":1:", "a minute or more"),
         ("labels: {metrics: [user]}\n", ":1:", "user cannot be a metric label"),
         ("enabled: true\nenabled: false\n", ":2:", "stands here twice"),
         ("- a\n", ":1:", "must be a mapping"),

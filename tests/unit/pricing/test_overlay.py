@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from otel_cost.errors import ConfigError
-from otel_cost.pricing.overlay import OverlayEntry, fingerprint, load_overlays
+from otel_cost.pricing.overlay import OverlayEntry, load_overlays
 
 from .conftest import ns
 
@@ -27,7 +27,7 @@ prices:
 def read(tmp_path: Path, text: str, name: str = "prices.yaml") -> tuple[OverlayEntry, ...]:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    return load_overlays([path])
+    return load_overlays([path]).entries
 
 
 def test_the_full_shape(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_an_empty_file_has_no_prices(tmp_path: Path) -> None:
     ],
 )
 def test_models_are_exact_prefix_or_glob(pattern: str, model: str, matches: bool) -> None:
-    (entry,) = load_overlays(inline=[{"provider": "p", "model": pattern, "per_1m": {"input": 1}}])
+    (entry,) = load_overlays(inline=[{"provider": "p", "model": pattern, "per_1m": {"input": 1}}]).entries
     assert entry.matches(frozenset({"p"}), model) is matches
 
 
@@ -111,7 +111,7 @@ def test_within_a_layer_the_more_specific_wins_then_the_later_start() -> None:
             {**rate, "model": "gpt-*", "provider": "*"},
         ]
     }
-    ordered = load_overlays(inline=[document])
+    ordered = load_overlays(inline=[document]).entries
     assert [entry.index for entry in ordered] == [0, 1, 2, 3, 4]
 
 
@@ -119,13 +119,13 @@ def test_a_later_layer_wins_even_with_a_pattern(tmp_path: Path) -> None:
     rate = {"provider": "p", "per_1m": {"input": 1}}
     path = tmp_path / "p.yaml"
     path.write_text("prices: [{provider: p, model: m, per_1m: {input: 1}}]", encoding="utf-8")
-    ordered = load_overlays([path], [{**rate, "model": "m"}, {**rate, "model": "*"}])
+    ordered = load_overlays([path], [{**rate, "model": "m"}, {**rate, "model": "*"}]).entries
     assert [(entry.layer, entry.model) for entry in ordered] == [(3, "*"), (2, "m"), (1, "m")]
 
 
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
-    entries = load_overlays(inline=[{"provider": "p", "model": "m", "per_1m": {"input": 1, "output": 2}}])
-    assert fingerprint(entries) == "beda60ed"
+    overlays = load_overlays(inline=[{"provider": "p", "model": "m", "per_1m": {"input": 1, "output": 2}}])
+    assert overlays.fingerprint() == "0f672e17"
 
 
 @pytest.mark.parametrize(
