@@ -30,6 +30,8 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "demo": Lazy(f"{__name__}.demo", "See it all in a minute: a sample app, its costs, its budgets.", "demo"),
     "serve": Lazy(f"{__name__}.serve", "Take OTLP from any app and keep the book of what it cost.", "server"),
     "report": Lazy(f"{__name__}.report", "Who spent what on which model, from the book.", "server"),
+    "prices": Lazy(f"{__name__}.prices", "What models cost, by hand, and whether the prices are right.", "server"),
+    "unpriced": Lazy(f"{__name__}.unpriced", "Calls in the book without a price, and what to add.", "server"),
     "config": Lazy(f"{__name__}.config", "Check a config file before an app or the server reads it.", "server"),
 }
 

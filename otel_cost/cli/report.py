@@ -6,22 +6,19 @@ import csv
 import sys
 import time
 from collections.abc import Callable, Set
-from decimal import Decimal
 from typing import Final, TypeVar
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from otel_cost.cli.output import console, printable, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
 from otel_cost.ledger.base import Summary, SummaryQuery, SummaryRow, Unpriced
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.model import NANO, Status
+from otel_cost.model import Status
 from otel_cost.server.schemas import CostSummary, advice, usd_text
 
-PIPED_WIDTH: Final = 200
-"""Columns of a table that goes into a file or a pipe, which have no width of their own."""
 _T = TypeVar("_T")
 
 
@@ -116,21 +113,20 @@ def _as_csv(summary: Summary, unpriced: tuple[Unpriced, ...]) -> None:
 
 
 def _as_table(summary: Summary, unpriced: tuple[Unpriced, ...]) -> None:
-    # What labels say comes from outside: it is never read as markup.
-    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    out = console()
     query = summary.query
-    console.print(f"{asking.iso(query.from_ns)} to {asking.iso(query.to_ns)}"
-                  + (f", as of {asking.iso(query.as_of_ns)}" if query.as_of_ns is not None else ""))  # fmt: skip
+    out.print(f"{asking.iso(query.from_ns)} to {asking.iso(query.to_ns)}"
+              + (f", as of {asking.iso(query.as_of_ns)}" if query.as_of_ns is not None else ""))  # fmt: skip
     if not summary.total.operations:
-        console.print("The book has no calls there.")
+        out.print("The book has no calls there.")
         return
-    console.print(_sums_table(summary))
+    out.print(_sums_table(summary))
     if unpriced:
-        console.print("Without a price, so in no sum above:")
-        console.print(_unpriced_table(unpriced))
+        out.print("Without a price, so in no sum above:")
+        out.print(_unpriced_table(unpriced))
         for advised in dict.fromkeys(map(advice, unpriced)):
             if advised:
-                console.print(f"  {_shown(advised)}", soft_wrap=True)
+                out.print(f"  {printable(advised)}", soft_wrap=True)
 
 
 def _sums_table(summary: Summary) -> Table:
@@ -139,7 +135,7 @@ def _sums_table(summary: Summary) -> Table:
     for index, name in enumerate(summary.query.group_by):
         table.add_column(name, "total" if index == 0 else "", overflow="fold")
     for title, value in (
-        ("USD", _usd(total.amount_nano)),
+        ("USD", usd(total.amount_nano)),
         ("calls", str(total.calls)),
         ("unpriced", str(_unpriced(total))),
         ("input tokens", str(total.input_tokens)),
@@ -148,8 +144,8 @@ def _sums_table(summary: Summary) -> Table:
         table.add_column(title, value, justify="right", no_wrap=True)
     for row in summary.rows if summary.query.group_by else ():
         table.add_row(
-            *map(_shown, row.group),
-            _usd(row.amount_nano),
+            *map(printable, row.group),
+            usd(row.amount_nano),
             str(row.calls),
             str(_unpriced(row)),
             str(row.input_tokens),
@@ -162,7 +158,7 @@ def _unpriced_table(unpriced: tuple[Unpriced, ...]) -> Table:
     table = Table("provider", "model", "reason", "detail")
     table.add_column("calls", justify="right")
     for calls in unpriced:
-        texts = map(_shown, (calls.provider, calls.model, calls.reason, calls.detail))
+        texts = map(printable, (calls.provider, calls.model, calls.reason, calls.detail))
         table.add_row(*texts, str(calls.operations))
     return table
 
@@ -178,18 +174,7 @@ def _unpriced(row: SummaryRow) -> int:
     return row.operations.get(Status.UNPRICED, 0)
 
 
-def _usd(nano: int) -> str:
-    """All places that are not zero, two at least."""
-    whole, _, places = f"{Decimal(nano) / NANO:,.9f}".partition(".")
-    return f"{whole}.{places.rstrip('0'):0<2}"
-
-
 def _cell(text: str) -> str:
     """A label for a spreadsheet: it came over the network, and must be neither a formula nor a row of its own."""
     plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     return f"'{plain}" if plain[:1] in ("=", "+", "-", "@") else plain
-
-
-def _shown(text: str) -> str:
-    """Without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text) or "-"

@@ -127,6 +127,31 @@ class Catalog:
             self._resolved[key] = timeline
         return timeline.at(query.at_ns)
 
+    def resolve_model(self, model: SnapshotModel, at_ns: int) -> Price | Charge:
+        """The standard price of a model of the snapshot, under the overlays and rules that are for its own name."""
+        pairs: Pairs = [(frozenset({canonical(model.seller)}), model.info.id)]
+        candidate = _Candidate(model.info.id, [(model.seller, model.info.id)], pairs, pairs, model)
+        return self._choice([candidate], "", Tier.of(""), model.seller).at(at_ns)
+
+    def rules(self, query: PriceQuery) -> tuple[Adjustment, ...]:
+        """The rules that change the price of what ``query`` names, at its time."""
+        route = self._route(query.provider, public_host(query.server_address))
+        choice = self._choice(
+            self._candidates(query, route), route.host, Tier.of(query.service_tier), route.seller or ""
+        )
+        return adjustments.best(choice.rules, query.at_ns)
+
+    def edges(self, query: PriceQuery) -> tuple[int, ...]:
+        """When the price of what ``query`` names may change for good, UTC ns, ascending."""
+        return self._timeline(query).instants
+
+    def service_tiers(self, query: PriceQuery) -> tuple[str, ...]:
+        """The service tiers that may have a price of their own for what ``query`` names."""
+        candidates = self._candidates(query, self._route(query.provider, public_host(query.server_address)))
+        known = {tier for c in candidates if c.model is not None for tier in c.model.service_tiers()}
+        own = {e.service_tier for e in self.overlays.entries for c in candidates for p in c.stated if e.matches(*p)}
+        return tuple(sorted(known | own))
+
     def tool(self, name: str, at_ns: int) -> Charge | None:
         """What one call of the tool ``name`` cost; None where no overlay prices it: most tools cost nothing."""
         rate = _rate(self.overlays.sections.tools, name, at_ns)
@@ -148,21 +173,26 @@ class Catalog:
         return calculator.fixed(usd, self._share, f"resources/{rate.name}", self.version, OVERLAY)
 
     def _timeline(self, query: PriceQuery) -> Timeline:
-        refs = [ref for ref in dict.fromkeys((query.model.strip(), query.requested_model.strip())) if ref]
-        if not refs:
-            return Timeline.constant(calculator.unpriced(Reason.NO_MODEL, "", self.version))
         route = self._route(query.provider, public_host(query.server_address))
-        candidates = _worth_asking([self._candidate(route, ref) for ref in refs])
-        known = next((candidate.model for candidate in candidates if candidate.model is not None), None)
-        tier = Tier.of(query.service_tier)
-        seller = known.seller if known is not None else route.seller or ""
-        tier_key = "" if tier.is_standard(seller) else tier.name
-        entries = self._entries(candidates, tier_key)
-        if not entries and known is None:
+        candidates = self._candidates(query, route)
+        if not candidates:
+            return Timeline.constant(calculator.unpriced(Reason.NO_MODEL, "", self.version))
+        choice = self._choice(candidates, route.host, Tier.of(query.service_tier), route.seller or "", route.label)
+        if not choice.entries and choice.model is None:
             return Timeline.constant(self._unknown(route, candidates[0]))
-        rules = self._rules(candidates, route.host, tier_key)
-        label = f"{route.label}/{refs[0]}"[:_SHOWN]
-        return _Choice(entries, known, tier, rules, self._share, self.tier, label, self.version).timeline()
+        return choice.timeline()
+
+    def _candidates(self, query: PriceQuery, route: Route) -> list[_Candidate]:
+        refs = [ref for ref in dict.fromkeys((query.model.strip(), query.requested_model.strip())) if ref]
+        return _worth_asking([self._candidate(route, ref) for ref in refs])
+
+    def _choice(self, candidates: list[_Candidate], host: str, tier: Tier, seller: str, label: str = "") -> _Choice:
+        known = next((candidate.model for candidate in candidates if candidate.model is not None), None)
+        tier_key = "" if tier.is_standard(known.seller if known is not None else seller) else tier.name
+        entries = self._entries(candidates, tier_key)
+        rules = self._rules(candidates, host, tier_key)
+        shown = f"{label or seller}/{candidates[0].ref}"[:_SHOWN]
+        return _Choice(entries, known, tier, rules, self._share, self.tier, shown, self.version)
 
     def _route(self, provider: str, host: str) -> Route:
         name = plain(provider)
@@ -183,7 +213,8 @@ class Catalog:
             named: Pairs = [(frozenset({canonical(alias.target_provider)}), target)] if alias.target_provider else []
             pairs = [*pairs, *(named or route.overlay_names(target, sellers))]
         found = (self.snapshot.find(seller, name) for seller, name in sellers)
-        return _Candidate(ref, sellers, pairs, next((model for model in found if model is not None), None))
+        model = next((model for model in found if model is not None), None)
+        return _Candidate(ref, sellers, pairs, [*pairs, *route.advised_names(ref)], model)
 
     def _sellers_of(self, provider: str, model: str) -> list[tuple[str, str]]:
         named = self.snapshot.provider_named(provider)
@@ -206,7 +237,7 @@ class Catalog:
         matching: dict[OverlayEntry, None] = {}
         for candidate in candidates:
             for entry in self.overlays.entries:
-                if entry.service_tier == tier_key and any(entry.matches(*pair) for pair in candidate.pairs):
+                if entry.service_tier == tier_key and any(entry.matches(*pair) for pair in candidate.stated):
                     matching.setdefault(entry)
         return tuple(matching)
 
@@ -252,11 +283,16 @@ class _Candidate:
     ref: str
     sellers: list[tuple[str, str]]
     pairs: Pairs
+    """What rules may call it."""
+    stated: Pairs
+    """What prices of one's own may call it."""
     model: SnapshotModel | None
 
 
 def _worth_asking(candidates: list[_Candidate]) -> list[_Candidate]:
     """Without the requested model where the snapshot knows it as another one than that which answered."""
+    if not candidates:
+        return []
     answered = candidates[0]
     return [answered] + [
         asked

@@ -28,7 +28,8 @@ class Draft:
     """One price. ``rates`` are USD per base unit; ``above[n]`` those that differ once the input is above ``n`` tokens.
 
     ``origin`` and ``checked`` say where the figures are from and when that was last looked at. ``lenient``: an entry of
-    somebody else's file that cannot be told apart is left out instead of refused.
+    somebody else's file that cannot be told apart is left out instead of refused. ``derived`` are the units whose rate
+    that file does not state here, but for the model in general.
     """
 
     place: Place
@@ -45,3 +46,4 @@ class Draft:
     origin: str = ""
     checked: str = ""
     lenient: bool = False
+    derived: frozenset[str] = frozenset()

@@ -105,6 +105,7 @@ def _entry(name: str, entry: Mapping[str, object], place: Place) -> Iterator[Dra
             context_window=window if isinstance(window, int) and window > 0 else None,
             origin=str(entry.get("source", "")),
             lenient=True,
+            derived=frozenset(standard).difference(rates),
         )
 
 

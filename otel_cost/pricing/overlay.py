@@ -52,6 +52,8 @@ class OverlayEntry:
     checked: str = ""
     place: Place = field(compare=False, repr=False, default=Place(""))
     lenient: bool = False
+    derived: frozenset[str] = frozenset()
+    """Units whose rate the entry does not state itself."""
 
     @property
     def provider(self) -> str:
@@ -159,6 +161,15 @@ def _merged(documents: Iterable[tuple[object, str, int]]) -> Overlays:
     return merged
 
 
+def parse(document: object, source: str) -> list[OverlayEntry]:
+    """The prices in one document of any shape, by themselves.
+
+    Raises:
+        ConfigError: as :func:`load_overlays`.
+    """
+    return _entries(document, source, 1)
+
+
 def _entries(document: object, source: str, layer: int) -> list[OverlayEntry]:
     found: list[OverlayEntry] = []
     taken: dict[tuple[object, ...], OverlayEntry] = {}
@@ -219,6 +230,7 @@ def _entry(draft: Draft, layer: int, index: int) -> OverlayEntry | None:
         checked=draft.checked,
         place=draft.place,
         lenient=draft.lenient,
+        derived=draft.derived,
     )
 
 

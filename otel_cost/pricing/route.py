@@ -48,6 +48,11 @@ class Route:
         prefixed: Pairs = [(self._names(prefix), rest)] if slash and not self.own_name else []
         return [(self._names("") or None, ref), *prefixed]
 
+    def advised_names(self, ref: str) -> Pairs:
+        """The span's own word for the provider, also where the host says otherwise: it is what the log and the report
+        tell people to write into their file."""
+        return [(frozenset({canonical(self.written)}), ref)] if self.written else []
+
     def _names(self, seller: str) -> frozenset[str]:
         word = self.written if self.believed and self.seller == seller else ""
         names = {canonical(name) for name in (seller, self.own_name, word) if name}

@@ -147,6 +147,18 @@ class SnapshotModel:
                 times |= {_time_of_day_ns(constraint.start_time), _time_of_day_ns(constraint.end_time)}
         return instants, times
 
+    def since(self, at_ns: int) -> int | None:
+        """Since when the price at ``at_ns`` is the price, in UTC ns; None where nothing else is known of before."""
+        past = [instant for instant in self.edges()[0] if instant <= at_ns]
+        return max(past, default=None)
+
+    def service_tiers(self) -> tuple[str, ...]:
+        """The service tiers, the standard one apart, that have a price of their own here."""
+        if self.seller != self.owner:
+            return ()
+        named = {name for variant in self.info.price_variants or () for name in map(_tier_name, variant.when.items())}
+        return tuple(sorted(named - {"", "default"}))
+
     def price(self, at_ns: int, tier: Tier) -> Price | None:
         """The price at ``at_ns`` for calls of ``tier``; None when the tier has no price of its own here.
 
@@ -209,6 +221,11 @@ def _since(condition: ConditionalPrice | PriceVariant | None) -> str:
     if isinstance(constraint, StartDateConstraint):
         return f"@{constraint.start_date}"
     return f"@T{_time_of_day(constraint.start_time):%H:%M}Z"
+
+
+def _tier_name(condition: tuple[str, str]) -> str:
+    key, value = condition
+    return value if (key, value) == ("processing", "batch") or key in ("service_tier", "speed") else ""
 
 
 def _utc(at_ns: int) -> datetime:

@@ -37,6 +37,11 @@ class Timeline:
     def constant(cls, charge: Charge) -> Timeline:
         return cls((), (), lambda _: charge)
 
+    @property
+    def instants(self) -> tuple[int, ...]:
+        """When the answer may change for good, UTC ns, ascending."""
+        return self._instants
+
     def at(self, at_ns: int) -> Price | Charge:
         cell = bisect_right(self._instants, at_ns) if self._instants else 0
         if self._times:
