@@ -13,20 +13,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from otel_cost import dialects, labelling, semconv, shield, wire
+from otel_cost import dialects, labelling, semconv, shield, tool_calls, wire
 from otel_cost.config import Config
 from otel_cost.dialects import Reading
 from otel_cost.ended import EndedSpan, record_of, sighting_of, sighting_of_record, verdict_of
 from otel_cost.forking import after_fork_in_child
 from otel_cost.matching import Matcher, Sighting, Verdict
-from otel_cost.model import Charge, CostRecord, Layer, Reason, Status, Usage, Void, record_key
+from otel_cost.model import Charge, CostRecord, Kind, Layer, Reason, Status, Usage, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 
 _log = logging.getLogger(semconv.LOGGER)
 _charges_log = logging.getLogger(semconv.LOGGER_CHARGES)
 
-_COSTLESS: Final = frozenset({"create_agent", "execute_tool", "plan", "retrieval"})
-"""Operations that cost nothing by themselves; memory operations are told by their suffix."""
+_COSTLESS: Final = frozenset({"create_agent", "plan", "retrieval"})
+"""Operations that cost nothing by themselves; memory operations are told by their suffix. Tools go by their prices."""
 
 
 class Taker(Protocol):
@@ -67,6 +67,7 @@ class Pipeline:
         self._adopt = adopt
         self._clock_ns = clock_ns
         self._resolver = labelling.Resolver(config)
+        self._has_own_prices = bool(config.prices.files or config.prices.overlay)
         self._forget_waiting()
         after_fork_in_child(self._forget_waiting)
         self._told: set[tuple[str, str, str]] = set()
@@ -81,6 +82,8 @@ class Pipeline:
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
         reading = dialects.read(span.scope, span.kind, span.attributes)
+        if reading is not None and reading.operation == semconv.OP_EXECUTE_TOOL:
+            return self._process_tool(span, reading)
         if reading is None or not _can_cost(reading):
             return None
         who = self._resolver.resolve(span.resource, span.attributes, span.labels)
@@ -117,6 +120,39 @@ class Pipeline:
         if verdict.status is not None and made.status is None:
             record = replace(record, charge=Charge(verdict.status, verdict.reason), counted_as=verdict.counted_as)
         self._void_replaced(verdict, record)
+        self._hand_on(record)
+        return record
+
+    # --- tools --------------------------------------------------------------------------------------------------------
+
+    def _process_tool(self, span: EndedSpan, reading: Reading) -> CostRecord | None:
+        """Settle a tool's call; None where no price file names the tool, which then is no operation that can cost.
+
+        While prices load that is not known: the call waits, and its span says nothing.
+        """
+        reading = tool_calls.reading_of(reading, span.attributes)
+        who = self._resolver.resolve(span.resource, span.attributes, span.labels)
+        key = record_key(span.trace_id, span.span_id)
+        sighting = sighting_of(span, reading, key, who.get("tenant", ""))
+        adopted = wire.verdict_on(span.attributes) if self._adopt else None
+        if adopted is not None:
+            record = record_of(span, reading, key, who, adopted.charge, adopted.counted_as)
+            return self._adopted(replace(record, kind=Kind.TOOL), sighting)
+        catalog = self._pricer.catalog(0) if self._pricer.ready() else None
+        call = (reading.model_requested, span.start_ns, span.error)
+        charge = tool_calls.charge_of(catalog, *call) if catalog is not None else _LOADING
+        if charge is None or not (self._has_own_prices and reading.model_requested):
+            return None
+        verdict = self._matcher.judge(sighting, self._clock_ns())
+        if verdict.status is not None:
+            charge = Charge(verdict.status, verdict.reason)
+        record = replace(record_of(span, reading, key, who, charge, verdict.counted_as), kind=Kind.TOOL)
+        if not self._adopt and verdict.again:
+            return record
+        self._void_replaced(verdict, record)
+        if charge is _LOADING:
+            self._wait_for_prices(record, _query(span, reading), estimated=False)
+            return None
         self._hand_on(record)
         return record
 
@@ -169,11 +205,14 @@ class Pipeline:
                 self._settling.notify_all()
 
     def _settle_late(self, record: CostRecord, query: PriceQuery, estimated: bool, catalog: Catalog | None) -> None:
-        if catalog is None:
-            charge = Charge(Status.UNPRICED, Reason.NO_PRICES)
-        else:
+        charge: Charge | None = Charge(Status.UNPRICED, Reason.NO_PRICES)
+        if record.kind is Kind.TOOL:
+            call = (record.model, record.start_ns, record.error)
+            charge = tool_calls.charge_of(catalog, *call) if catalog is not None else None
+        elif catalog is not None:
             charge = _price(record.usage, query, catalog, estimated)
-        self._hand_on(replace(record, charge=charge))
+        if charge is not None:
+            self._hand_on(replace(record, charge=charge))
 
     def _hand_on(self, record: CostRecord) -> None:
         self._tell(record)

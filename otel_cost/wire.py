@@ -17,6 +17,7 @@ from otel_cost.model import (
     NANO,
     Charge,
     CostRecord,
+    Kind,
     Layer,
     PricingModel,
     Reason,
@@ -171,6 +172,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         model_answered=_text(attributes, semconv.RESPONSE_MODEL),
         charge=charge,
         usage=Usage.of(usage) if usage else None,
+        kind=Kind.TOOL if _text(attributes, semconv.OPERATION_NAME) == semconv.OP_EXECUTE_TOOL else Kind.LLM,
         response_id=_text(attributes, semconv.RESPONSE_ID),
         labels={
             name.removeprefix(_LABELS_PREFIX): value
