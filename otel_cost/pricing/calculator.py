@@ -15,6 +15,7 @@ A charge is refused rather than guessed:
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -110,6 +111,15 @@ def fixed(usd: Fraction, share: Fraction, price_id: str, catalog: str, source: s
     )
 
 
+def rounded_parts(parts: Sequence[Fraction]) -> tuple[int, tuple[int, int, int, int, int]]:
+    """Exact parts in nano-USD to the total, rounded half-even once, and whole parts that sum to it."""
+    common = math.lcm(*(part.denominator for part in parts))
+    scaled = [int(part * common) for part in parts]
+    total = round_half_even(sum(scaled), common)
+    into, out, read, write, other = apportion(scaled, common, total)
+    return total, (into, out, read, write, other)
+
+
 def share_out(total: int, weights: Sequence[int]) -> list[int]:
     """``total`` nano-USD by ``weights``, whole and without a rest: the largest remainders get what is over.
 
@@ -166,23 +176,37 @@ def _planned_parts(card: RateCard, plan: tuple[Term, ...], counts: Mapping[str, 
 
 def _careful_parts(card: RateCard, counts: Mapping[str, int]) -> tuple[list[int], int]:
     """The same where counts are missing or billed otherwise than reported."""
+    rates, per_nano = level_of(card, counts)
+    parts = [0, 0, 0, 0, 0]
+    for step, leaf, rate in zip(card.steps, leaf_counts(card, counts), rates, strict=True):
+        parts[step.part] += leaf * rate
+    return parts, per_nano
+
+
+def leaf_counts(card: RateCard, counts: Mapping[str, int]) -> list[int]:
+    """How many of each priced unit are charged at its own rate, in the order of ``card.steps``.
+
+    Raises:
+        InvalidUsage: the counts contradict each other.
+    """
     if card.minimum_seconds:
         counts = _billed_seconds(counts, card.minimum_seconds)
-    rates, per_nano = _level(card, counts) if card.starts else card.levels[0]
-    parts = [0, 0, 0, 0, 0]
     leaves: list[int] = []
-    for (unit, part, inside), rate in zip(card.steps, rates, strict=True):
+    for unit, _, inside in card.steps:
         leaf = counts.get(unit)
         if leaf is None:
             leaf = _unreported(unit, counts)
         for index in inside:
             leaf -= leaves[index]
-        if leaf:
-            if leaf < 0:
-                raise InvalidUsage(_contradiction(card, unit, counts))
-            parts[part] += leaf * rate
+        if leaf < 0:
+            raise InvalidUsage(_contradiction(card, unit, counts))
         leaves.append(leaf)
-    return parts, per_nano
+    return leaves
+
+
+def level_of(card: RateCard, counts: Mapping[str, int]) -> Level:
+    """The rates that hold for a request of this size. Raises InvalidUsage like :func:`leaf_counts`."""
+    return _level(card, counts) if card.starts else card.levels[0]
 
 
 def _level(card: RateCard, counts: Mapping[str, int]) -> Level:

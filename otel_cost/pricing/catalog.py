@@ -24,14 +24,15 @@ from typing import Final
 
 from otel_cost.errors import ConfigError
 from otel_cost.model import Charge, Reason, Usage
-from otel_cost.pricing import adjustments, calculator
+from otel_cost.pricing import adjustments, calculator, schedules
 from otel_cost.pricing.adjustments import Adjustment
-from otel_cost.pricing.effective import adjusted
+from otel_cost.pricing.choice import Candidate, Choice, worth_asking
 from otel_cost.pricing.overlay import NOTHING, OverlayEntry, Overlays, load_overlays, load_supplement
 from otel_cost.pricing.overlay import SOURCE as OVERLAY
 from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, canonical, plain, public_host
 from otel_cost.pricing.rates import Price
 from otel_cost.pricing.route import Pairs, Route
+from otel_cost.pricing.schedules import Schedule, SoFar
 from otel_cost.pricing.snapshot import SOURCE, Snapshot, SnapshotModel
 from otel_cost.pricing.tiers import Tier
 from otel_cost.pricing.timeline import Timeline
@@ -109,10 +110,16 @@ class Catalog:
         overlays = load_overlays(overlay_files, inline)
         return cls(snapshot or Snapshot.load(), overlays, supplement=load_supplement(), tier=tier)
 
-    def price(self, usage: Usage, query: PriceQuery) -> Charge:
-        """What ``usage`` cost, or why that is not known. Any thread; never raises, never blocks on I/O."""
+    def price(self, usage: Usage, query: PriceQuery, so_far: SoFar | None = None) -> Charge:
+        """What ``usage`` cost, or why that is not known. Any thread; never raises, never blocks on I/O.
+
+        ``so_far`` is what was used before in the period of :meth:`schedule`. Without it a schedule does not apply, and
+        the call costs what it would without: an allowance that may be used up is none.
+        """
         found = self.resolve(query)
         if isinstance(found, Price):
+            if so_far is not None and (schedule := self.schedule(query)) is not None:
+                return schedules.charge(found, usage, self.version, schedule, so_far)
             return calculator.charge(found, usage, self.version)
         return found if usage.counts else calculator.unpriced(Reason.NO_USAGE, "", self.version)
 
@@ -130,7 +137,7 @@ class Catalog:
     def resolve_model(self, model: SnapshotModel, at_ns: int) -> Price | Charge:
         """The standard price of a model of the snapshot, under the overlays and rules that are for its own name."""
         pairs: Pairs = [(frozenset({canonical(model.seller)}), model.info.id)]
-        candidate = _Candidate(model.info.id, [(model.seller, model.info.id)], pairs, pairs, model)
+        candidate = Candidate(model.info.id, [(model.seller, model.info.id)], pairs, pairs, model)
         return self._choice([candidate], "", Tier.of(""), model.seller).at(at_ns)
 
     def rules(self, query: PriceQuery) -> tuple[Adjustment, ...]:
@@ -140,6 +147,15 @@ class Catalog:
             self._candidates(query, route), route.host, Tier.of(query.service_tier), route.seller or ""
         )
         return adjustments.best(choice.rules, query.at_ns)
+
+    def schedule(self, query: PriceQuery) -> Schedule | None:
+        """The schedule that the call is under, if any: what was used under it before decides what the call costs."""
+        if not self.overlays.sections.schedules:
+            return None
+        route = self._route(query.provider, public_host(query.server_address))
+        pairs = [pair for candidate in self._candidates(query, route) for pair in candidate.pairs]
+        under = (s for s in self.overlays.sections.schedules if s.active(query.at_ns))
+        return next((s for s in under if any(s.pattern.matches(*pair) for pair in pairs)), None)
 
     def edges(self, query: PriceQuery) -> tuple[int, ...]:
         """When the price of what ``query`` names may change for good, UTC ns, ascending."""
@@ -182,17 +198,17 @@ class Catalog:
             return Timeline.constant(self._unknown(route, candidates[0]))
         return choice.timeline()
 
-    def _candidates(self, query: PriceQuery, route: Route) -> list[_Candidate]:
+    def _candidates(self, query: PriceQuery, route: Route) -> list[Candidate]:
         refs = [ref for ref in dict.fromkeys((query.model.strip(), query.requested_model.strip())) if ref]
-        return _worth_asking([self._candidate(route, ref) for ref in refs])
+        return worth_asking([self._candidate(route, ref) for ref in refs])
 
-    def _choice(self, candidates: list[_Candidate], host: str, tier: Tier, seller: str, label: str = "") -> _Choice:
+    def _choice(self, candidates: list[Candidate], host: str, tier: Tier, seller: str, label: str = "") -> Choice:
         known = next((candidate.model for candidate in candidates if candidate.model is not None), None)
         tier_key = "" if tier.is_standard(known.seller if known is not None else seller) else tier.name
         entries = self._entries(candidates, tier_key)
         rules = self._rules(candidates, host, tier_key)
         shown = f"{label or seller}/{candidates[0].ref}"[:_SHOWN]
-        return _Choice(entries, known, tier, rules, self._share, self.tier, shown, self.version)
+        return Choice(entries, known, tier, rules, self._share, self.tier, shown, self.version)
 
     def _route(self, provider: str, host: str) -> Route:
         name = plain(provider)
@@ -203,7 +219,7 @@ class Catalog:
         own_name = name if named is None and name not in NO_EVIDENCE else ""
         return Route(seller, own_name, host, by_host is not None, provider.strip(), believed=not host_decides)
 
-    def _candidate(self, route: Route, ref: str) -> _Candidate:
+    def _candidate(self, route: Route, ref: str) -> Candidate:
         sellers = self._sellers(route, ref)
         pairs = route.overlay_names(ref, sellers)
         alias = next((a for a in self.overlays.sections.aliases if any(a.pattern.matches(*p) for p in pairs)), None)
@@ -214,7 +230,7 @@ class Catalog:
             pairs = [*pairs, *(named or route.overlay_names(target, sellers))]
         found = (self.snapshot.find(seller, name) for seller, name in sellers)
         model = next((model for model in found if model is not None), None)
-        return _Candidate(ref, sellers, pairs, [*pairs, *route.advised_names(ref)], model)
+        return Candidate(ref, sellers, pairs, [*pairs, *route.advised_names(ref)], model)
 
     def _sellers_of(self, provider: str, model: str) -> list[tuple[str, str]]:
         named = self.snapshot.provider_named(provider)
@@ -233,7 +249,7 @@ class Catalog:
             found += [(maker, ref)] if maker is not None else []
         return found
 
-    def _entries(self, candidates: Iterable[_Candidate], tier_key: str) -> tuple[OverlayEntry, ...]:
+    def _entries(self, candidates: Iterable[Candidate], tier_key: str) -> tuple[OverlayEntry, ...]:
         matching: dict[OverlayEntry, None] = {}
         for candidate in candidates:
             for entry in self.overlays.entries:
@@ -241,11 +257,11 @@ class Catalog:
                     matching.setdefault(entry)
         return tuple(matching)
 
-    def _rules(self, candidates: Iterable[_Candidate], host: str, tier_key: str) -> tuple[Adjustment, ...]:
+    def _rules(self, candidates: Iterable[Candidate], host: str, tier_key: str) -> tuple[Adjustment, ...]:
         pairs = [pair for candidate in candidates for pair in candidate.pairs]
         return tuple(rule for rule in self.overlays.sections.adjustments if rule.matches(pairs, host, tier_key))
 
-    def _unknown(self, route: Route, candidate: _Candidate) -> Charge:
+    def _unknown(self, route: Route, candidate: Candidate) -> Charge:
         if candidate.sellers:
             detail = f"{candidate.sellers[0][0]}/{candidate.ref}"[:_SHOWN]
             return calculator.unpriced(Reason.UNKNOWN_MODEL, detail, self.version)
@@ -274,71 +290,3 @@ def _share(tier: str, overlays: Overlays) -> Fraction:
     if tier and tier not in known:
         raise ConfigError(f"tier: {tier!r} is not known; allowed: {', '.join(sorted(known))}, or what tiers: names")
     return known[tier] if tier else Fraction(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A name under which the called model may have a price."""
-
-    ref: str
-    sellers: list[tuple[str, str]]
-    pairs: Pairs
-    """What rules may call it."""
-    stated: Pairs
-    """What prices of one's own may call it."""
-    model: SnapshotModel | None
-
-
-def _worth_asking(candidates: list[_Candidate]) -> list[_Candidate]:
-    """Without the requested model where the snapshot knows it as another one than that which answered."""
-    if not candidates:
-        return []
-    answered = candidates[0]
-    return [answered] + [
-        asked
-        for asked in candidates[1:]
-        if asked.model is None or answered.model is None or asked.model.info is answered.model.info
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What a question's answers are chosen from."""
-
-    entries: tuple[OverlayEntry, ...]
-    model: SnapshotModel | None
-    tier: Tier
-    rules: tuple[Adjustment, ...]
-    share: Fraction
-    deployment: str
-    label: str
-    version: str
-
-    def timeline(self) -> Timeline:
-        instants, times = self.model.edges() if self.model is not None else (set[int](), set[int]())
-        dated: list[OverlayEntry | Adjustment] = [*self.entries, *self.rules]
-        instants.update(edge for part in dated for edge in (part.from_ns, part.until_ns) if edge is not None)
-        windows = dict.fromkeys(part.window for part in dated if part.window is not None)
-        return Timeline(tuple(sorted(instants)), tuple(sorted(times)), self.at, tuple(windows))
-
-    def at(self, at_ns: int) -> Price | Charge:
-        found = self._stated(at_ns)
-        if isinstance(found, Charge):
-            return found
-        return adjusted(found, adjustments.best(self.rules, at_ns), self.share, self.deployment)
-
-    def _stated(self, at_ns: int) -> Price | Charge:
-        for entry in self.entries:
-            if entry.active(at_ns):
-                return entry.price
-        try:
-            price = self.model.price(at_ns, self.tier) if self.model is not None else None
-        except ValueError as error:
-            return self._no_rate(f"{self.label}: {error}")
-        if price is not None:
-            return price
-        missing = f"service tier {self.tier.name!r:.40}" if self.tier.key else "the time of the call"
-        return self._no_rate(f"{self.label} has no price for {missing}")
-
-    def _no_rate(self, detail: str) -> Charge:
-        return calculator.unpriced(Reason.NO_RATE, detail, self.version, self.tier.pricing_model)

@@ -121,7 +121,7 @@ class Overlays:
     def _lines(self) -> Iterable[str]:
         rules = self.sections
         yield from (repr(entry.identity()) for entry in self.entries)
-        for rule in (*rules.aliases, *rules.adjustments, *rules.tools, *rules.resources, *rules.fees):
+        for rule in (*rules.aliases, *rules.adjustments, *rules.tools, *rules.resources, *rules.fees, *rules.schedules):
             yield repr(rule)
         yield from (f"{name} {share}" for name, share in sorted(rules.tiers.items()))
         if rules.display is not None:

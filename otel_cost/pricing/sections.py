@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
-from otel_cost.pricing import adjustments, unit_prices
+from otel_cost.pricing import adjustments, schedules, unit_prices
 from otel_cost.pricing.adjustments import Adjustment, Alias, Fee
 from otel_cost.pricing.documents import as_mapping
 from otel_cost.pricing.reading import Place
+from otel_cost.pricing.schedules import Schedule
 from otel_cost.pricing.unit_prices import Display, UnitRate
 
-SECTIONS: Final = ("aliases", "adjustments", "provisioned", "tiers", "tools", "resources", "display")
+SECTIONS: Final = ("aliases", "adjustments", "provisioned", "tiers", "tools", "resources", "display", "schedules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Sections:
     tools: tuple[UnitRate, ...] = ()
     resources: tuple[UnitRate, ...] = ()
     display: Display | None = None
+    schedules: tuple[Schedule, ...] = ()
 
     def under(self, later: Sections) -> Sections:
         """Both together; ``later`` wins."""
@@ -38,6 +40,7 @@ class Sections:
             tools=tuple(sorted((*self.tools, *later.tools), key=UnitRate.rank, reverse=True)),
             resources=tuple(sorted((*self.resources, *later.resources), key=UnitRate.rank, reverse=True)),
             display=later.display or self.display,
+            schedules=tuple(sorted((*self.schedules, *later.schedules), key=Schedule.rank, reverse=True)),
         )
 
 
@@ -65,4 +68,5 @@ def read_sections(document: object, source: str, layer: int) -> Sections:
         tools=unit_prices.read_rates(data.get("tools", {}), place("tools"), layer),
         resources=unit_prices.read_rates(data.get("resources", {}), place("resources"), layer),
         display=unit_prices.read_display(data["display"], place("display")) if "display" in data else None,
+        schedules=schedules.read(data.get("schedules", ()), place("schedules"), layer),
     )
