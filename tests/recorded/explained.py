@@ -53,7 +53,12 @@ EXPLAINED: Final = (
         "an endpoint of the user's own, billed by the hour and not by the token",
     ),
     Explained("cohere", "embed-english-light-v3.0", Reason.UNKNOWN_MODEL, f"{_LIST} does not list it"),
-    Explained("cohere", "rerank-*", Reason.UNKNOWN_MODEL, f"{_LIST} lists no reranker of that age"),
+    Explained("cohere", "rerank-*-v2.0", Reason.UNKNOWN_MODEL, f"{_LIST} lists no reranker of that age"),
+    Explained(
+        "cohere", "rerank-english-v3.0", "",
+        f"{_LIST} does not list it, so there is no bill to compare with: the amount is that of the packaged supplement",
+        verdict=Verdict.WRONG,
+    ),
     Explained(
         "ollama", "*", Reason.UNKNOWN_PROVIDER,
         "runs on the user's own machine: nobody bills tokens, and only the user knows what an hour of it costs",
