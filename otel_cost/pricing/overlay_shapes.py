@@ -158,8 +158,8 @@ def _above(data: Mapping[str, object], place: Place) -> dict[int, dict[str, Frac
 
 
 _SHAPES: Final[tuple[tuple[Callable[[object], bool], Callable[[object, Place], Iterator[Draft]]], ...]] = (
+    (_is_single_entry, _parse_single_entry),  # first: an entry's own aliases are no section
     (_is_price_list, _parse_price_list),
-    (_is_single_entry, _parse_single_entry),
     (litellm_shape.is_litellm, litellm_shape.parse),
     (flat_shapes.is_flat, flat_shapes.parse),
 )

@@ -51,8 +51,8 @@ def read_sections(document: object, source: str, layer: int) -> Sections:
         ConfigError: an entry is wrong; the text names the file, the entry, the key, and what is allowed.
     """
     data = as_mapping(document)
-    if data is None or not any(name in data for name in SECTIONS):
-        return Sections()
+    if data is None or "model" in data or not any(name in data for name in SECTIONS):
+        return Sections()  # a single price has aliases of its own
 
     def place(name: str) -> Place:
         return Place(source, name)

@@ -44,6 +44,13 @@ def test_the_full_shape(tmp_path: Path) -> None:
     assert entry.price.context_window == 200_000
 
 
+def test_one_entry_by_itself_may_have_aliases() -> None:
+    document = {"provider": "p", "model": "m", "aliases": ["a"], "per_1m": {"input": 1}}
+    overlays = load_overlays(inline=[document])
+    assert [entry.aliases for entry in overlays.entries] == [("a",)]
+    assert overlays.sections.aliases == ()
+
+
 def test_the_same_in_json(tmp_path: Path) -> None:
     text = """{"prices": [{"provider": "OpenAI", "model": "gpt-x*", "aliases": ["prod-chat"], "from": "2026-01-01",
         "until": "2026-07-01T00:00:00+02:00", "per_1m": {"input": 2.5, "output": 1.0e+1, "cache_read": 0.1},
