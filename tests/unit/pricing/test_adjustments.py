@@ -82,6 +82,19 @@ def test_rules_by_host_tier_and_date(with_overlays: With) -> None:
     assert amounts(batch) == (750_000_000, 1_500_000_000)
 
 
+def test_a_rule_is_for_who_is_paid_and_not_for_whose_sdk_is_used(with_overlays: With) -> None:
+    """DeepSeek's API is called through openai's SDK: a contract with openai is none with DeepSeek."""
+    catalog = with_overlays(rules({"provider": "openai", "discount": "50%"}))
+    charge = pay(catalog, model="deepseek-chat", server_address="api.deepseek.com")
+    assert amounts(charge) == (400_000_000, 400_000_000)
+
+
+def test_a_price_may_be_given_under_the_spans_own_word(with_overlays: With) -> None:
+    """It is what the log tells people to write, also where the host says who is paid."""
+    catalog = with_overlays({"provider": "openai", "model": "deepseek-9", "per_1m": {"input": 1, "output": 1}})
+    assert amounts(pay(catalog, model="deepseek-9", server_address="api.deepseek.com"))[0] == 1_100_000_000
+
+
 def test_a_discount_of_everything_is_free_and_keeps_the_list(with_overlays: With) -> None:
     charge = pay(with_overlays(rules({"discount": "100%"})))
     assert amounts(charge) == (0, LISTED)

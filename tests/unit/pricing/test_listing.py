@@ -134,6 +134,15 @@ def test_the_second_opinion_is_compared_rate_by_rate(tmp_path: Path, with_overla
     assert disputed.text == "output_tokens: ours 10/1M, theirs 9/1M"
 
 
+def test_a_rate_that_the_other_list_does_not_state_is_no_dispute(tmp_path: Path, with_overlays: With) -> None:
+    batch = {"input": 1, "output": 5, "cache_read": 0.5}
+    catalog = with_overlays({"provider": "openai", "model": "gpt-chat", "service_tier": "batch", "per_1m": batch})
+    standard = {"input_cost_per_token": 2.5e-6, "output_cost_per_token": 1e-5, "cache_read_input_token_cost": 1.25e-6}
+    tier = {"input_cost_per_token_batches": 1e-6, "output_cost_per_token_batches": 5e-6}
+    found = against(tmp_path, catalog, {"gpt-chat": entry("openai", **standard, **tier)})
+    assert (found.compared, found.remarks) == (2, ())
+
+
 def test_stale_entries_of_ones_own(snapshot: Snapshot, tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(
