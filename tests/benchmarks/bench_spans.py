@@ -93,21 +93,17 @@ def _round(work: Callable[[Tracer], None], tracer: Tracer) -> float:
 
 
 def startup_ms() -> float:
-    """CPU milliseconds that otel-cost adds to ``opentelemetry-instrument python -c pass`` (medians of 9)."""
+    """CPU milliseconds that otel-cost adds to an interpreter whose SDK ``opentelemetry-instrument`` has set up
+    (medians of 9). Without settings: a config file costs its validation on top."""
     env = {**os.environ, "OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
-    off = {**env, "OTEL_COST_ENABLED": "false"}
-    command = ["opentelemetry-instrument", sys.executable, "-c", "pass"]
-    pairs = [(_run_ms(command, off), _run_ms(command, env)) for _ in range(9)]
-    # Switched off it still imports its settings: what is left out is measured on its own.
-    entry = "import otel_cost_instrumentation.entry"
     bare = (
-        "import opentelemetry.instrumentation.auto_instrumentation, opentelemetry.sdk.trace, opentelemetry.sdk.metrics"
+        "import opentelemetry.instrumentation.instrumentor, opentelemetry.metrics\n"
+        "from opentelemetry.sdk._configuration import _OTelSDKConfigurator\n"
+        "_OTelSDKConfigurator().configure()\n"
     )
-    imports = [
-        (_run_ms([sys.executable, "-c", bare], env), _run_ms([sys.executable, "-c", f"{bare}; {entry}"], env))
-        for _ in range(9)
-    ]
-    return statistics.median(b - a for a, b in pairs) + statistics.median(b - a for a, b in imports)
+    ours = bare + "from otel_cost_instrumentation import entry\nentry.pre_instrument()"
+    without, with_us = ([sys.executable, "-c", code] for code in (bare, ours))
+    return statistics.median(_run_ms(with_us, env) - _run_ms(without, env) for _ in range(9))
 
 
 def _run_ms(command: list[str], env: dict[str, str]) -> float:
