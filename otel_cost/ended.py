@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from otel_cost import semconv
 from otel_cost.dialects import Reading
-from otel_cost.matching import COUNT, NO_TOTALS, NOTHING_INSIDE, Inside, Sighting, Verdict
+from otel_cost.matching import COUNT, Verdict
 from otel_cost.model import EMPTY, Charge, CostRecord, Status, Usage
+from otel_cost.sightings import NO_TOTALS, NOTHING_INSIDE, Inside, Sighting
 
 
 class EndedSpan(NamedTuple):

@@ -20,15 +20,14 @@ replace a framework's that came first.
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, insort
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from itertools import chain
+from typing import Final, NamedTuple
 
-from otel_cost import semconv
 from otel_cost.forking import after_fork_in_child
 from otel_cost.model import Layer, Reason, Status
 from otel_cost.model_names import models_agree
+from otel_cost.sightings import SLACK_NS, Call, Calls, Inside, Sighting, is_ours
 
 CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
@@ -36,47 +35,6 @@ WINDOW_NS: Final = 600 * 10**9
 """How long a span is remembered, unless said otherwise: ten minutes."""
 _SEARCHED_AT_MOST: Final = 1000
 """Calls looked at to find a place for one span: bounds the time that a burst of equal calls can take."""
-SLACK_NS: Final = 5_000_000
-"""Clock and scheduling slack on interval containment: 5 ms."""
-NO_TOTALS: Final = (-1, -1)
-_K = TypeVar("_K")
-
-
-class Inside(NamedTuple):
-    """The calls that were counted inside a span, as its own process knows them."""
-
-    calls: int = 0
-    own_calls: int = 0
-    """Those among them that our instrumentors wrote."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    """Sums over them."""
-
-
-NOTHING_INSIDE: Final = Inside()
-
-
-class Sighting(NamedTuple):
-    """One ended span that stands for GenAI work. ``totals`` are (input, output), ``NO_TOTALS`` when not reported;
-    ``process`` is the process's instance id, the trace id where that is not known."""
-
-    key: str
-    trace_id: str
-    span_id: str
-    parent_span_id: str
-    process: str
-    tenant: str
-    scope: str
-    layer: Layer
-    kind: str
-    response_id: str
-    totals: tuple[int, int]
-    models: tuple[str, ...]
-    start_ns: int
-    end_ns: int
-    inside: Inside = NOTHING_INSIDE
-    priced: bool = True
-    """False where it is known that no price was found: another span of the call that has one takes its place."""
 
 
 class Verdict(NamedTuple):
@@ -91,14 +49,6 @@ class Verdict(NamedTuple):
 
 
 COUNT: Final = Verdict(None)
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """A counted call and the spans of other scopes that turned out to be the same one."""
-
-    sighting: Sighting
-    twins: dict[str, Sighting] = field(default_factory=dict[str, Sighting])
 
 
 class Matcher:
@@ -118,11 +68,7 @@ class Matcher:
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
-        self._calls: dict[str, _Call] = {}
-        self._by_response: dict[tuple[str, str], list[_Call]] = {}
-        self._by_process: dict[tuple[str, tuple[int, int]], list[_Call]] = {}
-        self._by_trace: dict[str, list[_Call]] = {}
-        self._children: dict[tuple[str, str], list[_Call]] = {}
+        self._calls = Calls()
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -165,7 +111,7 @@ class Matcher:
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def _decide(self, sighting: Sighting) -> Verdict:
-        inside = self._inside(sighting)
+        inside = sighting.inside if sighting.inside.calls else self._calls.inside(sighting)
         if sighting.layer is Layer.AGENT:
             return _judge_agent(sighting, inside)
         if inside.calls and _is_around(sighting, inside):
@@ -175,13 +121,9 @@ class Matcher:
             return self._twin(sighting, same, Reason.SAME_RESPONSE)
         return self._same_call(sighting)
 
-    def _same_response(self, sighting: Sighting) -> _Call | None:
-        if not sighting.response_id:
-            return None
-        calls = self._by_response.get((sighting.tenant, sighting.response_id))
-        if calls is None:
-            return None
-        return next((call for call in calls if _is_same_response(sighting, call.sighting)), None)
+    def _same_response(self, sighting: Sighting) -> Call | None:
+        same = (call for call in self._calls.of_response(sighting) if _is_same_response(sighting, call.sighting))
+        return next(same, None)
 
     def _same_call(self, sighting: Sighting) -> Verdict:
         candidates = self._candidates(sighting)
@@ -191,26 +133,18 @@ class Matcher:
         call = self._place(sighting, candidates)
         return COUNT if call is None else self._twin(sighting, call, Reason.SAME_CALL)
 
-    def _candidates(self, sighting: Sighting) -> list[_Call]:
-        if sighting.totals == NO_TOTALS:
-            calls = self._by_trace.get(sighting.trace_id, [])
-        else:
-            calls = self._by_process.get((sighting.process, sighting.totals), [])
-        # Sorted by end: what ended before this one began cannot be the same call, however many of them there are.
-        since = sighting.start_ns - SLACK_NS
-        near = calls[bisect_left(calls, since, key=_end_of) :] if calls and _end_of(calls[-1]) >= since else []
-        if sighting.response_id:
-            near += self._by_response.get((sighting.tenant, sighting.response_id), ())
+    def _candidates(self, sighting: Sighting) -> list[Call]:
+        near = chain(self._calls.near(sighting), self._calls.of_response(sighting))
         return [call for call in near if _may_be_same(sighting, call.sighting)]
 
-    def _place(self, sighting: Sighting, candidates: list[_Call]) -> _Call | None:
+    def _place(self, sighting: Sighting, candidates: list[Call]) -> Call | None:
         """Give ``sighting`` its scope's place at one of the ``candidates``, moving earlier twins on if it has to.
 
         A maximum matching (augmenting paths, nearest first): equal calls in parallel overlap in many ways, and a greedy
         choice could leave the last one without a partner, which would count it twice.
         """
         scope = sighting.scope
-        came_from: dict[str, _Call | None] = dict.fromkeys(call.sighting.key for call in candidates)
+        came_from: dict[str, Call | None] = dict.fromkeys(call.sighting.key for call in candidates)
         free = next((call for call in candidates if scope not in call.twins), None)
         queue = deque(candidates)
         while free is None and queue and len(came_from) < _SEARCHED_AT_MOST:
@@ -230,75 +164,31 @@ class Matcher:
         free.twins[scope] = sighting
         return free
 
-    def _twin(self, sighting: Sighting, call: _Call, reason: Reason) -> Verdict:
+    def _twin(self, sighting: Sighting, call: Call, reason: Reason) -> Verdict:
         first = call.sighting
         better = sighting.layer is Layer.WIRE and first.layer is not Layer.WIRE
         if self._wire_wins and (better or (sighting.priced and not first.priced)):
             return Verdict(None, reason, voids=first.key)
         return Verdict(Status.DUPLICATE, reason, counted_as=first.key)
 
-    def _inside(self, sighting: Sighting) -> Inside:
-        """What was counted inside: as the process knows it, else the children seen so far."""
-        if sighting.inside.calls:
-            return sighting.inside
-        children = self._children.get((sighting.trace_id, sighting.span_id))
-        if children is None:
-            return NOTHING_INSIDE
-        totals = [child.sighting.totals for child in children if child.sighting.totals != NO_TOTALS]
-        own_calls = sum(_is_ours(child.sighting.scope) for child in children)
-        return Inside(len(children), own_calls, sum(into for into, _ in totals), sum(out for _, out in totals))
-
     # --- memory -------------------------------------------------------------------------------------------------------
 
     def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
         self._verdicts[sighting.key] = (verdict, now_ns)
-        if verdict.voids:
-            self._forget_call(verdict.voids)
+        replaced = self._calls.pop(verdict.voids) if verdict.voids else None
         if verdict.status is None:
-            call = self._calls[sighting.key] = _Call(sighting)
-            if sighting.response_id:
-                self._by_response.setdefault((sighting.tenant, sighting.response_id), []).append(call)
-            _put(self._by_process.setdefault((sighting.process, sighting.totals), []), call)
-            _put(self._by_trace.setdefault(sighting.trace_id, []), call)
-            if sighting.parent_span_id:
-                self._children.setdefault((sighting.trace_id, sighting.parent_span_id), []).append(call)
+            call = Call(sighting)
+            if replaced is not None:
+                # What was the same call as the replaced span is the same as this one, and so is that span.
+                call.twins = {**replaced.twins, replaced.sighting.scope: replaced.sighting}
+            self._calls.put(call)
         while len(self._verdicts) > self._capacity or self._oldest_ns() < now_ns - self._window_ns:
             key, _ = self._verdicts.popitem(last=False)
-            self._forget_call(key)
+            self._calls.pop(key)
 
     def _oldest_ns(self) -> int:
         """When the span seen first was seen. There is one: the newest was just put in."""
         return next(iter(self._verdicts.values()))[1]
-
-    def _forget_call(self, key: str) -> None:
-        call = self._calls.pop(key, None)
-        if call is None:
-            return
-        sighting = call.sighting
-        _drop(self._by_response, (sighting.tenant, sighting.response_id), call)
-        _drop(self._by_process, (sighting.process, sighting.totals), call)
-        _drop(self._by_trace, sighting.trace_id, call)
-        _drop(self._children, (sighting.trace_id, sighting.parent_span_id), call)
-
-
-def _end_of(call: _Call) -> int:
-    return call.sighting.end_ns
-
-
-def _put(calls: list[_Call], call: _Call) -> None:
-    """Keep ``calls`` sorted by end; nearly always the new one is the last."""
-    if not calls or _end_of(calls[-1]) <= _end_of(call):
-        calls.append(call)
-    else:
-        insort(calls, call, key=_end_of)
-
-
-def _drop(index: dict[_K, list[_Call]], at: _K, call: _Call) -> None:
-    calls = index.get(at)
-    if calls is not None and call in calls:
-        calls.remove(call)
-        if not calls:
-            del index[at]
 
 
 def _judge_agent(sighting: Sighting, inside: Inside) -> Verdict:
@@ -316,7 +206,7 @@ def _is_around(sighting: Sighting, inside: Inside) -> bool:
     One that has tokens beyond them made a call of its own. A wire span of others around counted calls may still be a
     call of its own (a tool that calls a model while the answer streams), so it is left to the totals.
     """
-    if sighting.layer is not Layer.FRAMEWORK and not (_is_ours(sighting.scope) and inside.own_calls):
+    if sighting.layer is not Layer.FRAMEWORK and not (is_ours(sighting.scope) and inside.own_calls):
         return False
     into, out = sighting.totals
     return into <= _with_slack(inside.input_tokens) and out <= _with_slack(inside.output_tokens)
@@ -326,12 +216,13 @@ def _with_slack(tokens: int) -> int:
     return tokens + max(16, tokens // 50)
 
 
-def _is_ours(scope: str) -> bool:
-    return scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)
+def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
+    """Smaller is closer: spans of one trace first, then those whose ends lie nearest."""
+    return (a.trace_id != b.trace_id, abs(a.start_ns - b.start_ns) + abs(a.end_ns - b.end_ns))
 
 
 def _is_same_response(a: Sighting, b: Sighting) -> bool:
-    if a.process == b.process and _is_ours(a.scope) and _is_ours(b.scope):
+    if a.process == b.process and is_ours(a.scope) and is_ours(b.scope):
         return False  # a server that gives all its answers one id
     return a.totals == b.totals and models_agree(a.models, b.models)
 
@@ -339,7 +230,7 @@ def _is_same_response(a: Sighting, b: Sighting) -> bool:
 def _may_be_same(a: Sighting, b: Sighting) -> bool:
     if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant:
         return False
-    if _is_ours(a.scope) and _is_ours(b.scope):
+    if is_ours(a.scope) and is_ours(b.scope):
         return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above
     if a.response_id and b.response_id and a.response_id != b.response_id:
         return False
@@ -348,8 +239,3 @@ def _may_be_same(a: Sighting, b: Sighting) -> bool:
 
 def _contains(outer: Sighting, inner: Sighting) -> bool:
     return outer.start_ns - SLACK_NS <= inner.start_ns and inner.end_ns <= outer.end_ns + SLACK_NS
-
-
-def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
-    """Smaller is closer: spans of one trace first, then those whose ends lie nearest."""
-    return (a.trace_id != b.trace_id, abs(a.start_ns - b.start_ns) + abs(a.end_ns - b.end_ns))

@@ -18,9 +18,10 @@ from otel_cost.config import Config
 from otel_cost.dialects import Reading
 from otel_cost.ended import EndedSpan, record_of, sighting_of, sighting_of_record, verdict_of
 from otel_cost.forking import after_fork_in_child
-from otel_cost.matching import Matcher, Sighting, Verdict
+from otel_cost.matching import Matcher, Verdict
 from otel_cost.model import Charge, CostRecord, Kind, Layer, Reason, Status, Usage, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
+from otel_cost.sightings import Sighting
 
 _log = logging.getLogger(semconv.LOGGER)
 _charges_log = logging.getLogger(semconv.LOGGER_CHARGES)
@@ -224,7 +225,7 @@ class Pipeline:
         if verdict.voids and verdict.reason is not None:
             void = Void(verdict.voids, verdict.reason, record.key)
             for taker in self._takers:
-                taker.void(void)
+                shield.run(f"taker {type(taker).__name__}", None, taker.void, void)
 
     def _tell(self, record: CostRecord) -> None:
         if _charges_log.isEnabledFor(logging.DEBUG):

@@ -23,9 +23,9 @@ from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.finalising import Finaliser, inside_collection, watch_collections
-from otel_cost.matching import NOTHING_INSIDE, Inside
 from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
 from otel_cost.pipeline import Pipeline
+from otel_cost.sightings import NOTHING_INSIDE, Inside, is_ours
 
 _NODE: Final = "_otel_cost_node"
 _ENDED: Final = "_otel_cost_ended"
@@ -64,12 +64,13 @@ class Node:
 
     def claim(self) -> bool:
         """Mark the span as enriched by one of our instrumentors; False when another call did so before."""
-        with _claiming:
+        with _nodes_lock:
             first, self.enriched = not self.enriched, True
         return first
 
 
-_claiming: Final = threading.Lock()
+_nodes_lock: Final = threading.RLock()
+"""Over what nodes of several spans share. Re-entrant: a signal's handler may end a span in the middle of it."""
 
 
 def node_of(span: object) -> Node | None:
@@ -293,10 +294,15 @@ def _error_of(span: Span, attributes: Mapping[str, object]) -> str:
 def _add_to_ancestors(node: Node, record: CostRecord) -> None:
     if not record.charge.status.counted and record.charge.status is not Status.UNPRICED:
         return
-    ours = record.scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)
+    ours = is_ours(record.scope)
     into, out = (record.usage.get("input_tokens"), record.usage.get("output_tokens")) if record.usage else (0, 0)
     nano = record.charge.amount_nano
     above = node.parent
+    with _nodes_lock:  # calls that run side by side add to the same spans
+        _add_up(above, ours, into, out, nano)
+
+
+def _add_up(above: Node | None, ours: bool, into: int, out: int, nano: int) -> None:
     while above is not None:
         calls, own_calls, sum_in, sum_out = above.inside
         above.inside = Inside(calls + 1, own_calls + ours, sum_in + into, sum_out + out)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, cast
 from weakref import WeakSet
 
 from opentelemetry import context, trace
@@ -214,23 +214,25 @@ def install(
         config = config if config is not None else load_config()
         if not config.enabled:
             return None
-        target = provider if provider is not None else trace.get_tracer_provider()
-        if not hasattr(target, "add_span_processor"):
-            _log.warning(
-                "no OpenTelemetry SDK is set up, so there are no spans to price: start the app with"
-                " opentelemetry-instrument, or pass your TracerProvider to otel_cost.install()"
-            )
+        target = _usable(provider if provider is not None else trace.get_tracer_provider())
+        if target is None:
             return None
-        runtime = Runtime(
-            config,
-            target,  # type: ignore[arg-type]  # duck-typed: wrappers of the SDK's provider have the method as well
-            meter_provider=meter_provider,
-            logger_provider=logger_provider,
-            pricer=pricer,
+        _current = Runtime(
+            config, target, meter_provider=meter_provider, logger_provider=logger_provider, pricer=pricer
         )
-        runtime.attach(runtime.provider)
-        _current = runtime
-        return runtime
+        _current.attach(target)
+        return _current
+
+
+def _usable(provider: trace.TracerProvider) -> TracerProvider | None:
+    """The provider if spans of it can be priced. Duck-typed: wrappers of the SDK's provider have the method as well."""
+    if hasattr(provider, "add_span_processor"):
+        return cast("TracerProvider", provider)
+    _log.warning(
+        "no OpenTelemetry SDK is set up, so there are no spans to price: start the app with opentelemetry-instrument,"
+        " or pass your TracerProvider to otel_cost.install()"
+    )
+    return None
 
 
 def install_at_startup(installed: Callable[[Runtime], None] = lambda _runtime: None) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_cost.matching import Matcher, Sighting, Verdict
+from otel_cost.matching import Matcher, Verdict
 from otel_cost.model import Layer, Status
+from otel_cost.sightings import Sighting
 
 SCOPES = (
     ("opentelemetry.instrumentation.genai.openai", Layer.WIRE),
@@ -142,6 +143,16 @@ def test_the_book_lets_the_request_itself_win() -> None:
     verdict = judge(matcher, wire)
     assert verdict.status is None
     assert verdict.voids == framework.key
+
+
+def test_what_was_the_same_call_as_a_replaced_span_stays_the_same_call() -> None:
+    """A framework's span, a callback's twin of it, then the request itself: whose places are then both taken."""
+    for emitter in (1, 2):
+        matcher = Matcher(wire_wins=True)
+        for span in (one(1), one(2), one(0)):
+            judge(matcher, span)
+        # another call, seen by the framework or by the callback alone
+        assert judge(matcher, one(emitter, number=1)).status is None
 
 
 def test_in_process_the_first_to_end_wins() -> None:

@@ -23,7 +23,7 @@ class Mishap(Exception):
     """Raised by the app itself."""
 
 
-def _estimated(case: Case, world: World) -> None:
+def _check_estimated(case: Case, world: World) -> None:
     span = ended(world)
     assert status(span) == "estimated"
     assert attributes_of(span)[semconv.USAGE_ESTIMATED] is True
@@ -101,7 +101,7 @@ def test_closing_early_is_estimated(streaming: Case, client_of: ClientMaker, wor
 
     stream.close()
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
     assert stream.response.is_closed
     stream.close()
     assert len(world.finished()) == 1
@@ -115,7 +115,7 @@ async def test_closing_an_async_stream_early_is_estimated(
 
     await stream.close()
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_leaving_the_block_early_is_estimated(streaming: Case, client_of: ClientMaker, world: World) -> None:
@@ -123,7 +123,7 @@ def test_leaving_the_block_early_is_estimated(streaming: Case, client_of: Client
         for _ in stream:
             break
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 async def test_leaving_the_async_block_early_is_estimated(
@@ -133,7 +133,7 @@ async def test_leaving_the_async_block_early_is_estimated(
         async for _ in stream:
             break
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_closing_the_response_ends_the_call(streaming: Case, client_of: ClientMaker, world: World) -> None:
@@ -142,7 +142,7 @@ def test_closing_the_response_ends_the_call(streaming: Case, client_of: ClientMa
 
     stream.response.close()
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_an_exception_of_the_app_is_not_the_providers(streaming: Case, client_of: ClientMaker, world: World) -> None:
@@ -157,7 +157,7 @@ def test_an_exception_of_the_app_is_not_the_providers(streaming: Case, client_of
         stumble()
 
     assert caught.value is mishap
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
     assert only_span(world).status.status_code is not StatusCode.ERROR
 
 
@@ -167,7 +167,7 @@ def test_a_dropped_stream_is_settled(streaming: Case, client_of: ClientMaker, wo
 
     del stream
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_a_stream_dropped_in_a_cycle_is_settled(streaming: Case, client_of: ClientMaker, world: World) -> None:
@@ -179,7 +179,7 @@ def test_a_stream_dropped_in_a_cycle_is_settled(streaming: Case, client_of: Clie
 
     gc.collect()
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 async def test_a_dropped_async_stream_is_settled(streaming: Case, async_client_of: ClientMaker, world: World) -> None:
@@ -191,7 +191,7 @@ async def test_a_dropped_async_stream_is_settled(streaming: Case, async_client_o
     gc.collect()
     await asyncio.to_thread(until, lambda: world.finished(), "the span to end", poll_s=0.01)
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_a_stream_that_nobody_read_is_settled(streaming: Case, client_of: ClientMaker, world: World) -> None:
@@ -256,7 +256,7 @@ def test_leaving_the_helper_early_is_estimated(streaming: Case, client_of: Clien
     with streaming.helper(client_of(streaming), USAGE) as stream:
         next(iter(stream))
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 async def test_the_async_helper_is_exact(streaming: Case, async_client_of: ClientMaker, world: World) -> None:
@@ -274,7 +274,7 @@ async def test_leaving_the_async_helper_early_is_estimated(
     async with streaming.helper(async_client_of(streaming), USAGE) as stream:
         await anext(aiter(stream))
 
-    _estimated(streaming, world)
+    _check_estimated(streaming, world)
 
 
 def test_a_raw_stream_is_watched_once_it_is_parsed(streaming: Case, client_of: ClientMaker, world: World) -> None:

@@ -44,7 +44,7 @@ def _unread(case: Case, client: Any) -> Any:
     return case.raw(_Unread(client), USAGE, False)
 
 
-def _right(world: World, case: Case) -> None:
+def _check_right(world: World, case: Case) -> None:
     span = ended(world)
     assert (status(span), totals(span)) == ("priced", TOTALS if case.operation == "chat" else (1000, None))
 
@@ -56,7 +56,7 @@ def test_a_body_that_is_read_is_priced(case: Case, how: str, client_of: ClientMa
         answer: Any = READ[how](raw)
 
     assert answer["model"] == case.model
-    _right(world, case)
+    _check_right(world, case)
 
 
 @pytest.mark.parametrize("how", ["json", "read", "text", "parse"])
@@ -66,14 +66,14 @@ async def test_an_async_body_that_is_read_is_priced(
     async with _unread(case, async_client_of(case)) as raw:
         await getattr(raw, how)()
 
-    _right(world, case)
+    _check_right(world, case)
 
 
 async def test_async_bytes_are_priced(case: Case, async_client_of: ClientMaker, world: World) -> None:
     async with _unread(case, async_client_of(case)) as raw:
         assert json.loads(b"".join([part async for part in raw.iter_bytes()]))["model"] == case.model
 
-    _right(world, case)
+    _check_right(world, case)
 
 
 def test_a_body_that_nobody_reads_says_so(case: Case, client_of: ClientMaker, world: World) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 import threading
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_cost import runtime, semconv, shield
 from otel_cost.config import Config
 from otel_cost.labelling import labels
+from otel_cost.processor import node_of
+from otel_cost.sightings import Inside
 from tests.support.world import FRAMEWORK, World, chat, make_world
 
 
@@ -259,3 +262,31 @@ def test_labels_with_a_verdicts_name_do_not_look_like_one(world: World) -> None:
     assert attributes[semconv.STATUS] == "priced"
     assert semconv.REASON not in attributes
     assert attributes[semconv.label_attribute("reason")] == "nightly"
+
+
+def test_calls_that_run_side_by_side_all_add_to_the_span_around_them(world: World) -> None:
+    """A lost update would leave the outer span with tokens beyond its calls', and count them twice."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with world.tracer("app").start_as_current_span("request") as request:
+            where = trace.set_span_in_context(request)
+
+            def calls() -> None:
+                token = context.attach(where)
+                for _ in range(25):
+                    with world.call():
+                        pass
+                context.detach(token)
+
+            threads = [threading.Thread(target=calls) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert (world.finished("request")[0].attributes or {})[semconv.SUBTREE_COST] == pytest.approx(
+        200 * 0.0035, abs=1e-12
+    )
+    assert node_of(request).inside == Inside(200, 0, 200_000, 20_000)  # type: ignore[union-attr]
