@@ -6,28 +6,31 @@ span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the o
 1. The same span again gets the verdict that it had.
 2. Agents never carry the money of calls that were counted inside them, nor of calls that this process makes itself.
 3. A framework's span, or one of ours around others of ours, is a wrapper when its tokens are those of counted calls
-   inside it.
+   inside it, at any depth.
 4. The same response id with the same totals and model is the same call, wherever and whenever it was seen; different
    ids are different calls. (Some servers number their answers with small random numbers, hence the totals.)
 5. Otherwise spans of different scopes of one process are one call when their totals or their response ids are equal,
    their models agree, and one interval contains the other. (Emitters were seen to miscount a stream by a token, so
    side by side the id is enough.) Spans match one to one for each scope, so two equal calls stay two.
 
-Whichever span ends first is counted. ``wire_wins`` (the book, which can take money back) lets a request's own span
-replace a framework's that came first.
+Whichever span ends first is counted. The book can take money back (``can_void``): there a request's own span replaces a
+framework's that came first, and what was counted before the calls inside it were seen is judged again when they are, so
+that the order in which batches arrive does not matter.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
 from otel_cost.forking import after_fork_in_child
-from otel_cost.model import Layer, Reason, Status
+from otel_cost.lineage import Lineage
+from otel_cost.model import Layer, Reason, Status, Void, record_key
 from otel_cost.model_names import models_agree
-from otel_cost.sightings import SLACK_NS, Call, Calls, Inside, Sighting, is_ours
+from otel_cost.sightings import NO_TOTALS, SLACK_NS, Call, Calls, Inside, Sighting, is_ours
 
 CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
@@ -38,17 +41,18 @@ _SEARCHED_AT_MOST: Final = 1000
 
 
 class Verdict(NamedTuple):
-    """``status`` None: count it. Otherwise wrapper or duplicate, of ``counted_as`` where that is known. ``voids`` is
-    the key of a record whose money this one replaces. ``again``: this key was judged before."""
+    """``status`` None: count it. Otherwise wrapper or duplicate, of ``counted_as`` where that is known. ``voids``: the
+    records whose money this one replaces. ``again``: this key was judged before."""
 
     status: Status | None
     reason: Reason | None = None
     counted_as: str = ""
-    voids: str = ""
+    voids: tuple[Void, ...] = ()
     again: bool = False
 
 
 COUNT: Final = Verdict(None)
+_WRAPPER: Final = Verdict(Status.WRAPPER, Reason.HAS_COUNTED_CHILD)
 
 
 class Matcher:
@@ -57,18 +61,18 @@ class Matcher:
     Args:
         capacity: Spans remembered at most.
         window_ns: How long a call can be matched after it was seen.
-        wire_wins: A wire span may replace a framework span that was counted before it (only where money can be taken
-            back).
+        can_void: Money can be taken back: what was counted may turn out to be part of what comes later.
     """
 
-    def __init__(self, *, capacity: int = CAPACITY, window_ns: int = WINDOW_NS, wire_wins: bool = False) -> None:
+    def __init__(self, *, capacity: int = CAPACITY, window_ns: int = WINDOW_NS, can_void: bool = False) -> None:
         self._capacity = capacity
         self._window_ns = window_ns
-        self._wire_wins = wire_wins
+        self._can_void = can_void
         self._renew_lock()
         after_fork_in_child(self._renew_lock)
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls = Calls()
+        self._lineage = Lineage(capacity)
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -79,14 +83,23 @@ class Matcher:
             known = self._verdicts.get(sighting.key)
             if known is not None:
                 return known[0]._replace(again=True)
-            verdict = self._decide(sighting)
-            self._remember(sighting, verdict, now_ns)
-            return verdict
+            self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
+            return self._remember(sighting, self._decide(sighting), now_ns)
+
+    def pass_by(self, trace_id: str, span_id: str, parent_span_id: str) -> tuple[Void, ...]:
+        """Learn where any span of a trace hangs, a call or not; the money to take back because of it: a link between a
+        call and an agent may be the last to arrive."""
+        with self._lock:
+            self._lineage.add(trace_id, span_id, parent_span_id)
+            if not self._lineage.has_children(trace_id, span_id):
+                return ()
+            return self._around(trace_id, span_id)
 
     def note(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
         """Take over a verdict made elsewhere, so that later spans are judged against it."""
         with self._lock:
             if sighting.key not in self._verdicts:
+                self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
                 self._remember(sighting, verdict, now_ns)
 
     @property
@@ -102,24 +115,66 @@ class Matcher:
             known = self._verdicts.get(sighting.key)
             if known is not None:
                 return known[0]._replace(again=True)
-            same = self._same_response(sighting) if verdict.status is None else None
-            if same is not None and same.sighting.process != sighting.process:
-                verdict = self._twin(sighting, same, Reason.SAME_RESPONSE)
-            self._remember(sighting, verdict, now_ns)
-            return verdict
+            self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
+            if verdict.status is None:
+                verdict = self._decide_adopted(sighting)
+            return self._remember(sighting, verdict, now_ns)
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def _decide(self, sighting: Sighting) -> Verdict:
-        inside = sighting.inside if sighting.inside.calls else self._calls.inside(sighting)
         if sighting.layer is Layer.AGENT:
-            return _judge_agent(sighting, inside)
-        if inside.calls and _is_around(sighting, inside):
-            return Verdict(Status.WRAPPER, Reason.HAS_COUNTED_CHILD)
+            return _judge_agent(sighting, self._inside(sighting))
+        if self._is_wrapper(sighting):
+            return _WRAPPER
         same = self._same_response(sighting)
         if same is not None:
             return self._twin(sighting, same, Reason.SAME_RESPONSE)
         return self._same_call(sighting)
+
+    def _decide_adopted(self, sighting: Sighting) -> Verdict:
+        """What another process counts stands, unless a third one's span of it was counted already, or calls inside it
+        that it could not see."""
+        if self._is_wrapper(sighting):
+            return _WRAPPER
+        same = self._same_response(sighting)
+        if same is not None and same.sighting.process != sighting.process:
+            return self._twin(sighting, same, Reason.SAME_RESPONSE)
+        return COUNT
+
+    def _is_wrapper(self, sighting: Sighting) -> bool:
+        inside = self._inside(sighting)
+        return bool(inside.calls) and (sighting.layer is Layer.AGENT or _is_around(sighting, inside))
+
+    def _inside(self, sighting: Sighting) -> Inside:
+        """What was counted inside a span: as its own process knows it, else as its trace says."""
+        if sighting.inside.calls or not self._lineage.has_children(sighting.trace_id, sighting.span_id):
+            return sighting.inside
+        return _sum(self._counted_below(sighting))
+
+    def _counted_below(self, sighting: Sighting) -> Iterator[Sighting]:
+        for span_id in self._lineage.below(sighting.trace_id, sighting.span_id):
+            call = self._calls.get(record_key(sighting.trace_id, span_id))
+            if call is not None:
+                yield call.sighting
+
+    def _around(self, trace_id: str, span_id: str) -> tuple[Void, ...]:
+        """Take back what was counted around a span and is now seen to be a wrapper."""
+        if not self._can_void:
+            return ()
+        return tuple(
+            self._now_a_wrapper(call.sighting)
+            for around in self._lineage.above(trace_id, span_id)
+            if (call := self._calls.get(record_key(trace_id, around))) and self._is_wrapper(call.sighting)
+        )
+
+    def _now_a_wrapper(self, sighting: Sighting) -> Void:
+        inner = next(self._counted_below(sighting), None)
+        self._calls.pop(sighting.key)
+        known = self._verdicts.get(sighting.key)
+        if known is not None:
+            self._verdicts[sighting.key] = (_WRAPPER, known[1])
+        return Void(sighting.key, Reason.HAS_COUNTED_CHILD, inner.key if inner is not None else "")
 
     def _same_response(self, sighting: Sighting) -> Call | None:
         same = (call for call in self._calls.of_response(sighting) if _is_same_response(sighting, call.sighting))
@@ -167,33 +222,52 @@ class Matcher:
     def _twin(self, sighting: Sighting, call: Call, reason: Reason) -> Verdict:
         first = call.sighting
         better = sighting.layer is Layer.WIRE and first.layer is not Layer.WIRE
-        if self._wire_wins and (better or (sighting.priced and not first.priced)):
-            return Verdict(None, reason, voids=first.key)
+        if self._can_void and (better or (sighting.priced and not first.priced)):
+            return Verdict(None, reason, voids=(Void(first.key, reason, sighting.key),))
         return Verdict(Status.DUPLICATE, reason, counted_as=first.key)
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
+    def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> Verdict:
+        """Keep the verdict, and the call if it is counted; the verdict with all that is taken back because of it."""
         self._verdicts[sighting.key] = (verdict, now_ns)
-        replaced = self._calls.pop(verdict.voids) if verdict.voids else None
         if verdict.status is None:
             call = Call(sighting)
-            if replaced is not None:
-                # What was the same call as the replaced span is the same as this one, and so is that span.
-                call.twins = {**replaced.twins, replaced.sighting.scope: replaced.sighting}
+            for void in verdict.voids:
+                self._take_over(call, void)
             self._calls.put(call)
+            voids = verdict.voids + self._around(sighting.trace_id, sighting.span_id)
+            verdict = verdict._replace(voids=voids)
         while len(self._verdicts) > self._capacity or self._oldest_ns() < now_ns - self._window_ns:
             key, _ = self._verdicts.popitem(last=False)
             self._calls.pop(key)
+        return verdict
+
+    def _take_over(self, call: Call, void: Void) -> None:
+        """What was the same call as the replaced span is the same as this one, and so is that span."""
+        replaced = self._calls.pop(void.key)
+        if replaced is not None:
+            call.twins = {**replaced.twins, replaced.sighting.scope: replaced.sighting}
 
     def _oldest_ns(self) -> int:
         """When the span seen first was seen. There is one: the newest was just put in."""
         return next(iter(self._verdicts.values()))[1]
 
 
+def _sum(counted: Iterator[Sighting]) -> Inside:
+    calls = own_calls = into = out = 0
+    for sighting in counted:
+        calls += 1
+        own_calls += is_ours(sighting.scope)
+        if sighting.totals != NO_TOTALS:
+            into += sighting.totals[0]
+            out += sighting.totals[1]
+    return Inside(calls, own_calls, into, out)
+
+
 def _judge_agent(sighting: Sighting, inside: Inside) -> Verdict:
     if inside.calls:
-        return Verdict(Status.WRAPPER, Reason.HAS_COUNTED_CHILD)
+        return _WRAPPER
     if sighting.kind != "CLIENT":
         return Verdict(Status.WRAPPER, Reason.INTERNAL_AGENT)
     return COUNT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -82,6 +82,8 @@ class Pipeline:
 
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
+        if self._adopt:
+            self._take_back(self._matcher.pass_by(span.trace_id, span.span_id, span.parent_span_id))
         reading = dialects.read(span.scope, span.kind, span.attributes)
         if reading is not None and reading.operation == semconv.OP_EXECUTE_TOOL:
             return self._process_tool(span, reading)
@@ -120,7 +122,7 @@ class Pipeline:
         verdict = self._matcher.adopt(sighting, made, self._clock_ns())
         if verdict.status is not None and made.status is None:
             record = replace(record, charge=Charge(verdict.status, verdict.reason), counted_as=verdict.counted_as)
-        self._void_replaced(verdict, record)
+        self._take_back(verdict.voids)
         self._hand_on(record)
         return record
 
@@ -150,7 +152,7 @@ class Pipeline:
         record = replace(record_of(span, reading, key, who, charge, verdict.counted_as), kind=Kind.TOOL)
         if not self._adopt and verdict.again:
             return record
-        self._void_replaced(verdict, record)
+        self._take_back(verdict.voids)
         if charge is _LOADING:
             self._wait_for_prices(record, _query(span, reading), estimated=False)
             return None
@@ -175,7 +177,7 @@ class Pipeline:
         record = record_of(span, reading, key, who, charge, verdict.counted_as)
         if not settles:
             return record
-        self._void_replaced(verdict, record)
+        self._take_back(verdict.voids)
         if charge is _LOADING and query is not None:
             self._wait_for_prices(record, query, reading.estimated)
         else:
@@ -221,9 +223,8 @@ class Pipeline:
             # One that fails must not keep the record from the next, nor from those that wait behind it.
             shield.run(f"taker {type(taker).__name__}", None, taker.take, record)
 
-    def _void_replaced(self, verdict: Verdict, record: CostRecord) -> None:
-        if verdict.voids and verdict.reason is not None:
-            void = Void(verdict.voids, verdict.reason, record.key)
+    def _take_back(self, voids: Iterable[Void]) -> None:
+        for void in voids:
             for taker in self._takers:
                 shield.run(f"taker {type(taker).__name__}", None, taker.void, void)
 

@@ -76,7 +76,6 @@ class Calls:
         # be all there are, need not be looked at.
         self._by_totals: dict[tuple[str, tuple[int, int]], dict[str, list[Call]]] = {}
         self._by_trace: dict[str, dict[str, list[Call]]] = {}
-        self._children: dict[tuple[str, str], list[Call]] = {}
 
     def put(self, call: Call) -> None:
         sighting = call.sighting
@@ -85,8 +84,9 @@ class Calls:
             self._by_response.setdefault((sighting.tenant, sighting.response_id), []).append(call)
         for index in self._scoped(sighting):
             _insert(index.setdefault(sighting.scope, []), call)
-        if sighting.parent_span_id:
-            self._children.setdefault((sighting.trace_id, sighting.parent_span_id), []).append(call)
+
+    def get(self, key: str) -> Call | None:
+        return self._by_key.get(key)
 
     def pop(self, key: str) -> Call | None:
         """Forget a call; None when there is none of that key."""
@@ -95,7 +95,6 @@ class Calls:
             return None
         sighting = call.sighting
         _remove(self._by_response, (sighting.tenant, sighting.response_id), call)
-        _remove(self._children, (sighting.trace_id, sighting.parent_span_id), call)
         for index in self._scoped(sighting):
             _remove(index, sighting.scope, call)
         if not self._by_totals[sighting.process, sighting.totals]:
@@ -122,15 +121,6 @@ class Calls:
         for scope, calls in by_scope.items():
             if scope != sighting.scope and _end_of(calls[-1]) >= since:
                 yield from calls[bisect_left(calls, since, key=_end_of) :]
-
-    def inside(self, sighting: Sighting) -> Inside:
-        """What was counted as children of a span."""
-        children = self._children.get((sighting.trace_id, sighting.span_id))
-        if children is None:
-            return NOTHING_INSIDE
-        totals = [child.sighting.totals for child in children if child.sighting.totals != NO_TOTALS]
-        own_calls = sum(is_ours(child.sighting.scope) for child in children)
-        return Inside(len(children), own_calls, sum(into for into, _ in totals), sum(out for _, out in totals))
 
     def _scoped(self, sighting: Sighting) -> tuple[dict[str, list[Call]], dict[str, list[Call]]]:
         return (

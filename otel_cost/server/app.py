@@ -47,7 +47,7 @@ def create_app(
     pricer = pricer or pricer_of(config)
     metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
     book = Book(ledger, metrics, clock)
-    pipeline = Pipeline(config=config, pricer=pricer, takers=(book,), matcher=Matcher(wire_wins=True), adopt=True)
+    pipeline = Pipeline(config=config, pricer=pricer, takers=(book,), matcher=Matcher(can_void=True), adopt=True)
     ingest = Ingest(pipeline, book, config.server.max_body_bytes)
 
     @asynccontextmanager

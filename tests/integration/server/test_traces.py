@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
@@ -31,7 +32,7 @@ from otel_cost.model import CostRecord
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
-from tests.integration.server.serving import JSON, NOW, Server, chat, pairs, request, serving, span, traces
+from tests.integration.server.serving import JSON, MINUTE, NOW, Server, chat, pairs, request, serving, span, traces
 from tests.support.expected import Call
 
 PRICE = Call("chat", "gpt-4o", 1000, 100).nano_usd
@@ -317,3 +318,34 @@ def test_one_span_with_a_bad_id_does_not_cost_the_batch(server: Server) -> None:
     assert response.status_code == 200
     assert response.json()["partialSuccess"]["rejectedSpans"] == "1"
     assert server.nano() == PRICE
+
+
+def _remote_agent(server: Server, order: tuple[str, ...], verdict: Mapping[str, str | float]) -> None:
+    """An agent that another service runs: the caller's span has the tokens of both calls, which the service's own
+    spans have too; an HTTP request lies between them. Each span arrives in a batch of its own."""
+    asked = {**chat(3000, 300), semconv.OPERATION_NAME: "invoke_agent", semconv.AGENT_NAME: "planner", **verdict}
+    agent = span(asked, length_ns=10**10)
+    between = span({"http.request.method": "POST"}, length_ns=9 * 10**9)
+    first, second = span(chat(1000, 100)), span(chat(2000, 200), start_ns=NOW - MINUTE + 2 * 10**9)
+    for inner, outer in ((between, agent), (first, between), (second, between)):
+        inner.trace_id, inner.parent_span_id = agent.trace_id, outer.span_id
+    spans = {"agent": agent, "between": between, "first": first, "second": second}
+    for name in order:
+        service = "caller" if name in ("agent", "between") else "agents"
+        assert server.send(traces(spans[name], scope=f"{service}.llm", team=service)).status_code == 200
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(("agent", "between", "first", "second"))))
+@pytest.mark.parametrize("verdict", [{}, {semconv.STATUS: "priced", semconv.COST_AMOUNT: 0.0105}], ids=["none", "own"])
+def test_an_agent_and_the_calls_inside_it_arrive_in_any_order(
+    server: Server, order: tuple[str, ...], verdict: Mapping[str, str | float]
+) -> None:
+    """Also where the caller priced the agent itself, since it could not see the calls inside."""
+    _remote_agent(server, order, verdict)
+    assert server.nano() == 3 * PRICE
+    assert server.nano(team="agents") == 3 * PRICE
+    statuses = server.summary()["total"]
+    assert isinstance(statuses, dict)
+    assert statuses["operations"] == {"priced": 2, "wrapper": 1}
+    spend, voided = (server.metric(f"otel_cost_book_{name}_usd_total") for name in ("spend", "voided"))
+    assert spend - voided == pytest.approx(3 * PRICE / 10**9)
