@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from otel_cost.errors import ConfigError
 from otel_cost.model import PricingModel
 from otel_cost.pricing.adjustments import Pattern
 from otel_cost.pricing.documents import read_document
@@ -155,9 +156,11 @@ def load_overlays(files: Iterable[Path] = (), inline: Iterable[Mapping[str, obje
 def _merged(documents: Iterable[tuple[object, str, int]]) -> Overlays:
     merged = NOTHING
     for document, source, layer in documents:
-        merged = merged.under(
-            Overlays(tuple(_entries(document, source, layer)), read_sections(document, source, layer))
-        )
+        try:
+            read = Overlays(tuple(_entries(document, source, layer)), read_sections(document, source, layer))
+        except RecursionError as error:
+            raise ConfigError(f"{source}: contains itself") from error  # an anchor of YAML within what it stands for
+        merged = merged.under(read)
     return merged
 
 
