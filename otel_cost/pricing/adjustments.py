@@ -29,8 +29,10 @@ from typing import Final, TypeVar
 
 from otel_cost.pricing import reading, windows
 from otel_cost.pricing.documents import as_mapping, as_sequence
-from otel_cost.pricing.providers import canonical
+from otel_cost.pricing.draft import SHORT_UNITS
+from otel_cost.pricing.providers import canonical, public_host
 from otel_cost.pricing.reading import Place
+from otel_cost.pricing.tiers import Tier
 from otel_cost.pricing.windows import Window
 from otel_cost.units import UNITS
 
@@ -153,7 +155,8 @@ class Adjustment:
     def rank(self) -> tuple[object, ...]:
         start = self.from_ns if self.from_ns is not None else -(2**63)
         exact, length, named = self.pattern.rank()
-        return (self.layer, exact, length, self.host != ANY, named, self.window is not None, start, self.index)
+        special = (self.host != ANY, named, self.service_tier is not None, self.window is not None)
+        return (self.layer, exact, length, *special, start, self.index)
 
     def same_calls(self, other: Adjustment) -> bool:
         mine, others = ((r.kind, r.host, r.service_tier, r.from_ns, r.window) for r in (self, other))
@@ -172,6 +175,13 @@ class Fee:
     usd_per_hour: Fraction
     from_ns: int | None
     until_ns: int | None
+
+    def meets(self, other: Fee) -> bool:
+        """Whether there is a moment at which both are paid."""
+        return all(
+            one.from_ns is None or two.until_ns is None or one.from_ns < two.until_ns
+            for one, two in ((self, other), (other, self))
+        )
 
 
 def read_aliases(value: object, place: Place, layer: int) -> tuple[Alias, ...]:
@@ -210,6 +220,8 @@ def read_provisioned(
         name = reading.text(data, "name", where)
         provider = reading.text(data, "provider", where)
         pattern = Pattern.of(provider, reading.text_or_texts(data, "model", where, ""))
+        if not all(pattern.models):
+            raise where.error("model: missing")
         start, end = reading.period(data, where)
         hourly = reading.usd(data.get("usd_per_hour"), "usd_per_hour", where) * (
             reading.whole(data, "units", where) or 1
@@ -234,7 +246,11 @@ def read_provisioned(
         )
         if "is" in data:
             aliases.append(Alias(pattern, *_target(data, where), layer, index, where))
-        fees.append(Fee(name, canonical(provider), hourly, start, end))
+        made = Fee(name, canonical(provider), hourly, start, end)
+        twin = next((rules[n].place for n, fee in enumerate(fees) if fee.name == name and fee.meets(made)), None)
+        if twin is not None:
+            raise where.error(f"name: {name!r:.40} is paid for at the same time by {twin}")
+        fees.append(made)
     return tuple(rules), tuple(aliases), tuple(fees)
 
 
@@ -287,8 +303,8 @@ def _adjustment(data: Mapping[str, object], place: Place, layer: int, index: int
         pattern=Pattern.of(
             reading.text(data, "provider", place, ANY), reading.text_or_texts(data, "model", place, ANY)
         ),
-        host=reading.text(data, "host", place, ANY).lower(),
-        service_tier=tier if tier is None else tier.lower(),
+        host=_host(data, place),
+        service_tier=tier if tier is None else Tier.of(tier).key,
         from_ns=start,
         until_ns=end,
         window=windows.read(data, place),
@@ -309,12 +325,21 @@ def _refuse_twin(made: _Rule, others: Iterable[_Rule]) -> None:
             )
 
 
+def _host(data: Mapping[str, object], place: Place) -> str:
+    """The host as calls have it, also where a whole address is written."""
+    written = reading.text(data, "host", place, ANY).lower()
+    host = written if "[" in written else public_host(written)
+    if not host:
+        raise place.error(f"host: expected a host that others reach too, such as eu.api.openai.com, not {written!r:.60}")
+    return host
+
+
 def _units(data: Mapping[str, object], place: Place) -> tuple[str, ...] | None:
     if "units" not in data:
         return None
     found: set[str] = set()
     for pattern in reading.texts(data, "units", place, "units or patterns of them"):
-        matching = fnmatch.filter(UNITS, pattern)
+        matching = fnmatch.filter(UNITS, SHORT_UNITS.get(pattern, pattern))
         if not matching:
             raise place.error(f"units: nothing is called {pattern!r}; units: {', '.join(UNITS)}")
         found.update(matching)

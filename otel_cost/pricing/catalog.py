@@ -137,7 +137,7 @@ class Catalog:
     def resolve_model(self, model: SnapshotModel, at_ns: int) -> Price | Charge:
         """The standard price of a model of the snapshot, under the overlays and rules that are for its own name."""
         pairs: Pairs = [(frozenset({canonical(model.seller)}), model.info.id)]
-        candidate = Candidate(model.info.id, [(model.seller, model.info.id)], pairs, pairs, model)
+        candidate = Candidate(model.info.id, [(model.seller, model.info.id)], pairs, pairs, model, model.info.id)
         return self._choice([candidate], "", Tier.of(""), model.seller).at(at_ns)
 
     def rules(self, query: PriceQuery) -> tuple[Adjustment, ...]:
@@ -223,14 +223,16 @@ class Catalog:
         sellers = self._sellers(route, ref)
         pairs = route.overlay_names(ref, sellers)
         alias = next((a for a in self.overlays.sections.aliases if any(a.pattern.matches(*p) for p in pairs)), None)
+        told = ref[:_SHOWN]
         if alias is not None:
-            target = alias.target_model
-            sellers = self._sellers_of(alias.target_provider, target) or self._sellers(route, target)
-            named: Pairs = [(frozenset({canonical(alias.target_provider)}), target)] if alias.target_provider else []
+            provider, target = alias.target_provider, alias.target_model
+            sellers = self._sellers_of(provider, target) if provider else self._sellers(route, target)
+            named: Pairs = [(frozenset({canonical(provider)}), target)] if provider else []
             pairs = [*pairs, *(named or route.overlay_names(target, sellers))]
+            told = f"{told} (alias of {provider}{'/' if provider else ''}{target})"
         found = (self.snapshot.find(seller, name) for seller, name in sellers)
         model = next((model for model in found if model is not None), None)
-        return Candidate(ref, sellers, pairs, [*pairs, *route.advised_names(ref)], model)
+        return Candidate(ref, sellers, pairs, [*pairs, *route.advised_names(ref)], model, told)
 
     def _sellers_of(self, provider: str, model: str) -> list[tuple[str, str]]:
         named = self.snapshot.provider_named(provider)
@@ -263,10 +265,10 @@ class Catalog:
 
     def _unknown(self, route: Route, candidate: Candidate) -> Charge:
         if candidate.sellers:
-            detail = f"{candidate.sellers[0][0]}/{candidate.ref}"[:_SHOWN]
-            return calculator.unpriced(Reason.UNKNOWN_MODEL, detail, self.version)
+            detail = f"{candidate.sellers[0][0]}/{candidate.told}"
+            return calculator.unpriced(Reason.UNKNOWN_MODEL, detail[: 2 * _SHOWN], self.version)
         host = f", host {route.host}" if route.host else ""
-        detail = f"provider {route.label or 'not named'}{host}, model {candidate.ref}"
+        detail = f"provider {route.label or 'not named'}{host}, model {candidate.told}"
         return calculator.unpriced(Reason.UNKNOWN_PROVIDER, detail[: 2 * _SHOWN], self.version)
 
 

@@ -28,6 +28,8 @@ class Candidate:
     stated: Pairs
     """What prices of one's own may call it."""
     model: SnapshotModel | None
+    told: str
+    """The name for people, with what it stands for where it is an alias."""
 
 
 def worth_asking(candidates: list[Candidate]) -> list[Candidate]:

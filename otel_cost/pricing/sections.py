@@ -31,11 +31,14 @@ class Sections:
     schedules: tuple[Schedule, ...] = ()
 
     def under(self, later: Sections) -> Sections:
-        """Both together; ``later`` wins."""
+        """Both together; ``later`` wins. Provisioned throughput of a name that ``later`` has too is replaced by it."""
+        again = {rule.label for rule in later.adjustments if rule.kind == adjustments.PROVISIONED}
+        kept = [rule for rule in self.adjustments if rule.label not in again]
+        names = {fee.name for fee in later.fees}
         return Sections(
             aliases=tuple(sorted((*self.aliases, *later.aliases), key=Alias.rank, reverse=True)),
-            adjustments=tuple(sorted((*self.adjustments, *later.adjustments), key=Adjustment.rank, reverse=True)),
-            fees=(*self.fees, *later.fees),
+            adjustments=tuple(sorted((*kept, *later.adjustments), key=Adjustment.rank, reverse=True)),
+            fees=(*(fee for fee in self.fees if fee.name not in names), *later.fees),
             tiers={**self.tiers, **later.tiers},
             tools=tuple(sorted((*self.tools, *later.tools), key=UnitRate.rank, reverse=True)),
             resources=tuple(sorted((*self.resources, *later.resources), key=UnitRate.rank, reverse=True)),

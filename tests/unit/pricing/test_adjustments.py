@@ -297,3 +297,101 @@ def test_errors_name_the_entry_the_key_and_what_is_allowed(document: dict[str, o
         load_overlays(inline=[document])
     for part in ("inline prices, number 1", *parts):
         assert part in str(caught.value)
+
+
+# --- rules that people write --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_rule_for_a_service_tier_is_more_exact_than_one_for_all(with_overlays: With, order: int) -> None:
+    """Wherever it stands in the file."""
+    items = [{"provider": "openai", "discount": "50%", "service_tier": "batch"}, {"provider": "openai", "discount": "10%"}]
+    catalog = with_overlays(rules(*items[::order]))
+    assert amounts(pay(catalog, service_tier="batch")) == (750_000_000, 1_500_000_000)
+    assert amounts(pay(catalog)) == (LISTED * 9 // 10, LISTED)
+
+
+@pytest.mark.parametrize("word", ["standard", "Default", "on_demand"])
+def test_a_rule_for_the_standard_tier_goes_by_any_of_its_names(with_overlays: With, word: str) -> None:
+    catalog = with_overlays(rules({"provider": "openai", "discount": "10%", "service_tier": word}))
+    assert amounts(pay(catalog, service_tier="default")) == amounts(pay(catalog)) == (LISTED * 9 // 10, LISTED)
+    assert amounts(pay(catalog, service_tier="batch")) == (1_500_000_000, 1_500_000_000)
+
+
+@pytest.mark.parametrize("host", ["API.OpenAI.com", "https://api.openai.com/v1", "api.openai.com:443", "*.openai.com"])
+def test_a_host_may_be_written_as_an_address(with_overlays: With, host: str) -> None:
+    catalog = with_overlays(rules({"provider": "openai", "host": host, "uplift": "10%"}))
+    assert amounts(pay(catalog, server_address="api.openai.com"))[0] == LISTED * 11 // 10
+
+
+def test_a_host_that_says_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"adjustments\[0\]: host: .*'localhost:80'"):
+        load_overlays(inline=[rules({"host": "localhost:80", "discount": "1%"})])
+
+
+def test_units_of_a_rule_go_by_their_short_names_too(with_overlays: With) -> None:
+    catalog = with_overlays(rules({"provider": "openai", "discount": "10%", "units": ["input"]}))
+    assert amounts(pay(catalog)) == (LISTED - 250_000_000, LISTED)
+
+
+# --- aliases and provisioned throughput ---------------------------------------------------------------------------
+
+
+def test_an_alias_to_a_provider_that_nobody_knows_is_no_price(with_overlays: With) -> None:
+    """Not that of the provider that was called: the name may be misspelt."""
+    alias = {"provider": "openai", "model": "gw", "is": {"provider": "deepseak", "model": "gpt-chat"}}
+    charge = pay(with_overlays({"aliases": [alias]}), "gw")
+    assert (charge.status, charge.reason) == (Status.UNPRICED, Reason.UNKNOWN_PROVIDER)
+    assert "gw" in charge.detail and "deepseak/gpt-chat" in charge.detail
+
+
+def test_an_alias_to_a_model_that_nobody_knows_says_what_it_stands_for(with_overlays: With) -> None:
+    charge = pay(with_overlays({"aliases": [{"provider": "openai", "model": "gw", "is": "gpt-chatt"}]}), "gw")
+    assert (charge.status, charge.reason) == (Status.UNPRICED, Reason.UNKNOWN_MODEL)
+    assert charge.detail == "openai/gw (alias of gpt-chatt)"
+
+
+def test_an_alias_is_one_step(with_overlays: With) -> None:
+    """Deployments may have the names of other models: what ``is`` says is the model itself, and no circle goes on."""
+    names = [{"provider": "openai", "model": a, "is": b} for a, b in (("gpt-chat", "gpt-mini"), ("gpt-mini", "gpt-chat"))]
+    catalog = with_overlays({"aliases": [*names, {"provider": "openai", "model": "self", "is": "self"}]})
+    assert pay(catalog, "gpt-chat").price_id == "openai/gpt-mini"
+    assert pay(catalog, "gpt-mini").price_id == "openai/gpt-chat"
+    assert pay(catalog, "self").reason is Reason.UNKNOWN_MODEL
+
+
+FEE = {"name": "p", "provider": "openai", "model": "gpt-chat", "usd_per_hour": 2}
+
+
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        ({}, r"provisioned\[1\]: name: .*provisioned\[0\]"),
+        ({"from": "2026-01-01"}, r"provisioned\[1\]: name: .*provisioned\[0\]"),
+        ({"name": "q", "model": []}, r"provisioned\[1\]: model: "),
+        ({"name": "q", "model": None}, r"provisioned\[1\]: model: "),
+    ],
+)
+def test_provisioned_throughput_that_would_be_paid_twice_or_never_matches_is_refused(
+    second: dict[str, object], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        load_overlays(inline=[{"provisioned": [FEE, {**FEE, **second}]}])
+
+
+def test_provisioned_throughput_without_a_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"provisioned\[0\]: model: missing"):
+        load_overlays(inline=[{"provisioned": [{k: v for k, v in FEE.items() if k != "model"}]}])
+
+
+def test_a_fee_may_change_and_a_later_file_replaces_it() -> None:
+    parts = [{**FEE, "until": "2026-06-01"}, {**FEE, "from": "2026-06-01", "usd_per_hour": 3}]
+    assert len(load_overlays(inline=[{"provisioned": parts}]).sections.fees) == 2
+    (fee,) = load_overlays(inline=[{"provisioned": parts}, {"provisioned": [{**FEE, "usd_per_hour": 1}]}]).sections.fees
+    assert fee.usd_per_hour == 1
+
+
+def test_a_later_file_that_moves_provisioned_throughput_leaves_nothing_at_no_cost(with_overlays: With) -> None:
+    catalog = with_overlays({"provisioned": [FEE]}, {"provisioned": [{**FEE, "model": "gpt-mini"}]})
+    assert pay(catalog, "gpt-mini").amount_nano == 0
+    assert pay(catalog).amount_nano == LISTED
