@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -251,6 +251,16 @@ def _unit_prices(draft: Draft) -> dict[str, UnitPrice]:
 
 
 def _price_id(draft: Draft, source: str, tier: Tier) -> str:
-    since = "" if draft.from_ns is None else f"@{(_EPOCH + timedelta(microseconds=draft.from_ns // 1000)):%Y-%m-%d}"
+    """An id that no other price has that is ever used: of two that are for the same calls at the same times, only the
+    later file's is."""
+    since = "" if draft.from_ns is None else f"@{_date(draft.from_ns)}"
+    if draft.until_ns is not None:
+        since = f"{since or '@'}..{_date(draft.until_ns)}"
     window = "" if draft.window is None else f"@{draft.window.written}"
     return f"{source}/{draft.provider}/{draft.model}{since}{window}{'+' + tier.key if tier.key else ''}"
+
+
+def _date(at_ns: int) -> str:
+    """The day, and the time where it is not midnight, UTC."""
+    at = (_EPOCH + timedelta(microseconds=at_ns // 1000)).replace(tzinfo=None)
+    return at.date().isoformat() if at.time() == time() else f"{at.isoformat()}Z"

@@ -119,7 +119,7 @@ def _parse_entry(entry: object, place: Place) -> Draft:
         service_tier=reading.text(data, "service_tier", place, ""),
         context_window=reading.whole(data, "context_window", place),
         origin=reading.text(data, "source", place, ""),
-        checked=str(data.get("checked", "")),
+        checked=str(data.get("checked") or ""),
     )
 
 

@@ -64,7 +64,7 @@ def text(data: Mapping[str, object], key: str, place: Place, default: str | None
 def texts(data: Mapping[str, object], key: str, place: Place, what: str = "names") -> tuple[str, ...]:
     """The list of texts under ``key``; none where it is absent."""
     items = as_sequence(data.get(key, ()))
-    found = [item for item in items or () if isinstance(item, str) and item]
+    found = [item.strip() for item in items or () if isinstance(item, str) and item.strip()]
     if items is None or len(found) != len(items):
         raise place.error(f"{key}: expected a list of {what}")
     return tuple(found)
@@ -129,7 +129,10 @@ def instant(data: Mapping[str, object], key: str, place: Place) -> int | None:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise place.error(f"{key}: expected a date or a time such as 2026-01-31, not {value!r:.40}")
-    at = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    try:
+        at = value.astimezone(UTC) if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise place.error(f"{key}: expected a date or a time in the years 1 to 9999 UTC, not {value}") from error
     return (at - _EPOCH) // timedelta(microseconds=1) * 1000
 
 

@@ -38,6 +38,7 @@ from otel_cost.units import UNITS
 
 _KEYS: Final = ("name", "provider", "model", "period", "free", "volume", "commitment", "from", "until", "source")
 _PERIODS: Final = ("day", "month", "year", "total")
+_REQUESTS: Final = "requests"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OF_TIME: Final = 2**63
 
@@ -45,7 +46,8 @@ _END_OF_TIME: Final = 2**63
 @dataclass(frozen=True, slots=True)
 class SoFar:
     """What was used under a schedule in this period before a call: counts as in ``Usage``, and the list prices in
-    nano-USD of what was not free."""
+    nano-USD of what was not free. ``requests`` is the number of calls: usage seldom has it, and without it no request
+    is free."""
 
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     list_nano: int = 0
@@ -151,6 +153,8 @@ def _paying(card: RateCard, counts: Mapping[str, int], schedule: Schedule, so_fa
     for step, this, earlier in zip(card.steps, now, before, strict=True):
         allowance = free.get(step.unit)
         if allowance is not None and this:
+            if step.unit == _REQUESTS and so_far.counts and _REQUESTS not in so_far.counts:
+                earlier = allowance
             charged = max(0, earlier + this - allowance) - max(0, earlier - allowance)
             shares[step.unit] = Fraction(charged, this)
     return shares
@@ -215,21 +219,28 @@ def _free(data: Mapping[str, object], place: Place) -> tuple[tuple[str, int], ..
         if unit not in UNITS:
             raise place.error(f"free: unknown unit {name!r}; allowed: {', '.join((*SHORT_UNITS, *UNITS))}")
         count = reading.whole(table, name, place.within("free"))
-        found += [(unit, count)] if count is not None else []
+        if count is None:
+            raise place.error(f"free: {name}: expected a whole number above 0")
+        if any(unit == other for other, _ in found):
+            raise place.error(f"free: {name}: has an allowance already")
+        found.append((unit, count))
     return tuple(found)
 
 
 def _volume(data: Mapping[str, object], place: Place) -> tuple[tuple[Fraction, Fraction], ...]:
-    brackets = {Fraction(0): Fraction(1)}
-    for index, item in enumerate(as_sequence(data.get("volume", ())) or ()):
+    items = as_sequence(data.get("volume", ()))
+    if items is None:
+        raise place.error("volume: expected a list such as [{above_usd: 10000, discount: 5%}]")
+    brackets: dict[Fraction, Fraction] = {}
+    for index, item in enumerate(items):
         where = Place(place.source, f"{place.path}.volume[{index}]")
         step = reading.mapping(item, where, "a mapping such as {above_usd: 10000, discount: 5%}")
         reading.refuse_unknown(step, ("above_usd", "discount"), where)
         start = reading.usd(step.get("above_usd"), "above_usd", where) * NANO
-        if start in brackets and start:
+        if start in brackets:
             raise where.error("above_usd: another one begins there too")
         brackets[start] = 1 - reading.share(step.get("discount"), "discount", where, maximum=100)
-    return tuple(sorted(brackets.items()))
+    return tuple(sorted({Fraction(0): Fraction(1), **brackets}.items()))
 
 
 def _commitment(data: Mapping[str, object], place: Place) -> tuple[Fraction, tuple[tuple[Fraction, Fraction], ...]]:

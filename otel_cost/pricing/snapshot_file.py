@@ -55,7 +55,7 @@ class FetchedPrices:
 
 def digest_of(providers: list[Provider]) -> str:
     """Eight hex digits that change whenever a price, its dates, or what it applies to changes."""
-    return hashlib.sha256(_dumped([_encode(provider) for provider in providers]).encode()).hexdigest()[:8]
+    return _hash([_encode(provider) for provider in providers])
 
 
 def write(path: Path, fetched: FetchedPrices) -> None:
@@ -91,17 +91,34 @@ def read(path: Path) -> FetchedPrices:
         document = as_mapping(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise PricesUnavailable(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PricesUnavailable(f"{path}: is not JSON: {error}") from error
     if document is None or document.get("format") != _FORMAT:
         raise PricesUnavailable(f"{path}: is not price data of this release; run otel-cost prices update again")
     try:
-        providers = cast("list[Provider]", _decode(document["providers"]))
+        providers = _providers(document["providers"], document["digest"])
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise PricesUnavailable(f"{path}: is damaged; run otel-cost prices update again ({error!r:.80})") from error
     return FetchedPrices(
         providers, str(document.get("fetched_at", "")), str(document.get("origin", "")), digest_of(providers)
     )
+
+
+def _providers(encoded: object, digest: object) -> list[Provider]:
+    """Raises one of several errors where ``encoded`` is no list of providers, or not what was written."""
+    from genai_prices.types import Provider
+
+    # By what stands in the file: a later release may know fields that are not there.
+    if _hash(encoded) != digest:
+        raise ValueError("the prices are not those that were written")
+    found = _decode(encoded)
+    if not isinstance(found, list) or not found or not all(isinstance(item, Provider) for item in found):
+        raise ValueError("no list of providers")
+    return cast("list[Provider]", found)
+
+
+def _hash(encoded: object) -> str:
+    return hashlib.sha256(_dumped(encoded).encode()).hexdigest()[:8]
 
 
 def _dumped(value: object) -> str:

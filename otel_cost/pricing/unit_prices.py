@@ -99,13 +99,15 @@ def read_display(value: object, place: Place) -> Display:
     if not rate:
         raise place.error("per_usd: must be above 0")
     reading.instant(data, "as_of", place)
-    return Display(currency, rate, str(data.get("as_of", "")), reading.text(data, "source", place, ""))
+    return Display(currency, rate, str(data.get("as_of") or ""), reading.text(data, "source", place, ""))
 
 
 def _variants(value: object, place: Place) -> Iterator[tuple[object, Place]]:
     items = as_sequence(value)
     if items is None:
         yield value, place
+    elif not items:
+        raise place.error("the list is empty")
     else:
         yield from ((item, Place(place.source, f"{place.path}[{index}]")) for index, item in enumerate(items))
 

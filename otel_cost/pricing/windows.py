@@ -13,7 +13,8 @@ from otel_cost.pricing.reading import Place
 from otel_cost.settings_values import parse_timezone
 
 KEYS: Final = ("weekdays", "hours", "timezone")
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS: Final = tuple(name[:3] for name in _NAMES)
 _HOURS: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
 _DAY_MINUTES: Final = 24 * 60
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,8 +55,10 @@ def read(data: Mapping[str, object], place: Place) -> Window | None:
     if "weekdays" not in data and "hours" not in data:
         raise place.error("timezone: says nothing without weekdays or hours")
     days = reading.texts(data, "weekdays", place, f"days ({', '.join(_DAYS)})") or _DAYS
+    if "weekdays" in data and not data["weekdays"]:
+        raise place.error("weekdays: the list is empty; leave it out for all days")
     for day in days:
-        if day.lower()[:3] not in _DAYS:
+        if len(day) < 3 or not any(name.startswith(day.lower()) for name in _NAMES):
             raise place.error(f"weekdays: {day!r} is no day; allowed: {', '.join(_DAYS)}")
     start, end = _hours(data, place)
     name = reading.text(data, "timezone", place, "UTC")

@@ -232,7 +232,7 @@ def test_outside_its_dates_an_overlay_leaves_the_snapshots_price(with_overlays: 
         ask(catalog, "openai", "gpt-chat", at_ns=at)
         for at in (ns(2026, 2, 1) - 1, ns(2026, 2, 1), ns(2026, 3, 1) - 1, ns(2026, 3, 1))
     ]
-    own = "overlay/openai/gpt-chat@2026-02-01"
+    own = "overlay/openai/gpt-chat@2026-02-01..2026-03-01"
     assert asked == ["openai/gpt-chat", own, own, "openai/gpt-chat"]
 
 

@@ -212,3 +212,42 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_an_inline_document_is_named_in_errors() -> None:
     with pytest.raises(ConfigError, match=r"inline prices, number 2: \(p/m\): no rate"):
         load_overlays(inline=[{"prices": []}, {"provider": "p", "model": "m", "per_1m": {}}])
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ("weekdays: []", r"weekdays: the list is empty"),
+        ("weekdays: [monkey]", r"weekdays: 'monkey' is no day"),
+        ("aliases: [' ']", r"aliases: expected a list of model names"),
+        ("from: '0001-01-01T00:00:00+14:00'", r"from: expected a date"),
+        ("until: '9999-12-31T23:59:59-14:00'", r"until: expected a date"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(tmp_path: Path, more: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"prices\.yaml: prices\[0\] \(p/m\): {text}"):
+        read(tmp_path, f"- {{provider: p, model: m, per_1m: {{input: 1}}, {more}}}")
+
+
+def test_blanks_around_names_and_long_days_do_no_harm(tmp_path: Path) -> None:
+    (entry,) = read(
+        tmp_path, "- {provider: p, model: m, per_1m: {input: 1}, aliases: [' a '], weekdays: [Tues, saturday], checked: }"
+    )
+    assert entry.aliases == ("a",)
+    assert entry.window is not None and entry.window.weekdays == {1, 5}
+    assert entry.checked == ""
+
+
+def test_no_two_prices_have_the_same_id(tmp_path: Path) -> None:
+    """A charge remembers its price by that id."""
+    text = """
+    - {provider: p, model: m, per_1m: {input: 1}}
+    - {provider: p, model: m, from: 2026-07-01, per_1m: {input: 2}}
+    - {provider: p, model: m, from: 2026-07-01T12:00:00, per_1m: {input: 3}}
+    """
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text(text, encoding="utf-8")
+    second.write_text("- {provider: p, model: m, until: 2026-07-01, per_1m: {input: 4}}", encoding="utf-8")
+    ids = [entry.price.id for entry in load_overlays([first, second]).entries]
+    assert len(set(ids)) == len(ids) == 4
+    assert "overlay/p/m@2026-07-01" in ids and "overlay/p/m@2026-07-01T12:00:00Z" in ids

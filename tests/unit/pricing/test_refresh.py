@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -270,3 +271,34 @@ def test_a_forked_child_refreshes_for_itself(snapshot: Snapshot) -> None:
     _, status = os.waitpid(child, 0)
     refresher.stop()
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def damaged(path: Path, **changed: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changed}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("found", [[], [1], "abc", None, {}, [{"type": "Decimal", "is": "1"}]])
+def test_a_file_without_price_data_gives_way_to_the_packaged_data(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, found: object
+) -> None:
+    path = tmp_path / "prices.json"
+    snapshot_file.write(path, FetchedPrices(providers(), "", "", snapshot_file.digest_of(providers())))
+    written = json.dumps(found, sort_keys=True, separators=(",", ":"))
+    damaged(path, providers=found, digest=hashlib.sha256(written.encode()).hexdigest()[:8])
+    assert "+data" not in refresh.snapshot_in(path).version
+    assert f"{path}: is damaged" in caplog.text
+
+
+def test_a_price_that_changed_in_the_file_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "prices.json"
+    snapshot_file.write(path, FetchedPrices(providers(), "", "", snapshot_file.digest_of(providers())))
+    path.write_text(path.read_text(encoding="utf-8").replace('"is":"2.5"', '"is":"0.5"'), encoding="utf-8")
+    with pytest.raises(PricesUnavailable, match="is damaged; run otel-cost prices update again"):
+        snapshot_file.read(path)
+
+
+def test_a_file_nested_without_end_is_no_price_data(tmp_path: Path) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text("[" * 50_000, encoding="utf-8")
+    with pytest.raises(PricesUnavailable, match="is not JSON"):
+        snapshot_file.read(path)

@@ -188,3 +188,30 @@ def test_errors_name_the_entry_the_key_and_what_is_allowed(document: dict[str, o
         load_overlays(inline=[document])
     for part in ("inline prices, number 1", *parts):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "text"),
+    [
+        ({"volume": {"above_usd": 1, "discount": "5%"}}, "volume: expected a list"),
+        ({"free": {"input": None}}, r"free: input: expected a whole number"),
+        ({"free": {"input": 1, "input_tokens": 2}}, r"free: input_tokens: has an allowance already"),
+        (
+            {"volume": [{"above_usd": 0, "discount": "1%"}, {"above_usd": 0, "discount": "2%"}]},
+            r"volume\[1\]: above_usd: another one begins there too",
+        ),
+    ],
+)
+def test_a_schedule_that_would_silently_do_nothing_is_refused(rules: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigError, match=rf"schedules\[0\].*{text}"):
+        load_overlays(inline=[under(**rules)])
+
+
+def test_free_requests_need_a_count_of_those_before(with_overlays: With) -> None:
+    """Calls do not report that they are one request: without that count the allowance may be used up."""
+    price = {"provider": "openai", "model": "gpt-chat", "per_1m": {"input": 0, "output": 0}, "per_unit": {"requests": 1}}
+    catalog = with_overlays({"prices": [price], **under(free={"requests": 2})})
+    assert pay(catalog, SoFar()).amount_nano == 0
+    assert pay(catalog, SoFar({"input_tokens": 10, "requests": 1})).amount_nano == 0
+    assert pay(catalog, SoFar({"input_tokens": 10, "requests": 2})).amount_nano == USD
+    assert pay(catalog, SoFar({"input_tokens": 10})).amount_nano == USD
