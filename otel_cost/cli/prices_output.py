@@ -18,6 +18,7 @@ from otel_cost.cli.output import console, printable, usd
 from otel_cost.model import COST_PARTS, Charge, Usage
 from otel_cost.pricing import Catalog, PriceQuery
 from otel_cost.pricing.listing import Listed, Rates, Shown, listed, rates_of, usd_text
+from otel_cost.pricing.providers import canonical
 from otel_cost.pricing.rates import Price
 
 _COLUMNS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
@@ -29,7 +30,7 @@ _PER_MILLION: Final = ("_tokens", "_characters")
 
 def matches(row: Listed, pattern: str, provider: str, own: bool) -> bool:
     wanted = fnmatch.fnmatchcase(row.model.lower(), pattern.lower())
-    return wanted and provider in ("", row.provider) and (not own or row.source in ("overlay", "supplement"))
+    return wanted and (not provider or canonical(row.provider) == canonical(provider)) and (not own or row.source in ("overlay", "supplement"))
 
 
 def list_as_table(rows: Sequence[Listed], version: str, at_ns: int) -> None:

@@ -19,6 +19,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from decimal import Decimal
 from fractions import Fraction
 from types import MemberDescriptorType
 from typing import Final, cast
@@ -42,6 +43,8 @@ _new: Final = object.__new__
     _set_catalog,
     _set_source,
 ) = (cast(MemberDescriptorType, vars(Charge)[field.name]).__set__ for field in fields(Charge))
+MAX_AMOUNT: Final = 10**15
+"""Nano-USD. A charge beyond a million USD is a count or a rate in the wrong unit; the book takes no larger one."""
 _AUDIO_TIME: Final = ("audio_seconds", "input_audio_seconds")
 
 
@@ -63,11 +66,15 @@ def charge(price: Price, usage: Usage, catalog: str) -> Charge:
     except InvalidUsage as error:
         return _refused(price, Reason.INVALID_USAGE, str(error), catalog)
     total = sum(parts)
+    if total > MAX_AMOUNT * per_nano:
+        return _refused(price, Reason.INVALID_USAGE, _too_much(total // per_nano), catalog)
     reason = _FREE if not total and (card.free or any(counts.values())) else None
     if per_nano != 1:
         total = round_half_even(total, per_nano)
         parts = apportion(parts, per_nano, total)
     listed = total if price.list_card is None else _rounded_total(price.list_card, counts)
+    if listed > MAX_AMOUNT:
+        return _refused(price, Reason.INVALID_USAGE, _too_much(listed), catalog)
     return _priced(price, reason, total, listed, tuple(parts), catalog)
 
 
@@ -98,6 +105,8 @@ def _priced(
 def fixed(usd: Fraction, share: Fraction, price_id: str, catalog: str, source: str) -> Charge:
     """A charge of ``usd`` in the part ``other``, of which ``share`` is paid: no usage, no rates."""
     listed, paid = (round_half_even(part.numerator, part.denominator) for part in (usd * NANO, usd * share * NANO))
+    if max(listed, paid) > MAX_AMOUNT:
+        return unpriced(Reason.INVALID_USAGE, f"{price_id}: {_too_much(max(listed, paid))}", catalog)
     return Charge(
         Status.PRICED,
         None if paid else _FREE,
@@ -242,6 +251,11 @@ def _contradiction(card: RateCard, unit: str, counts: Mapping[str, int]) -> str:
 def _billed_seconds(counts: Mapping[str, int], minimum: int) -> Mapping[str, int]:
     seconds = counts.get(_AUDIO_TIME[0]) or counts.get(_AUDIO_TIME[1])
     return {**counts, **dict.fromkeys(_AUDIO_TIME, max(seconds, minimum))} if seconds else counts
+
+
+def _too_much(nano: int) -> str:
+    figure = str(nano) if nano < 10**30 else f"{Decimal(nano):.3E}"
+    return f"an amount of {figure} nano-USD is beyond what one call can cost"
 
 
 def _no_rate(price: Price, counts: Mapping[str, int], missing: list[str]) -> str:

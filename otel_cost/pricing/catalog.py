@@ -29,7 +29,7 @@ from otel_cost.pricing.adjustments import Adjustment
 from otel_cost.pricing.choice import Candidate, Choice, worth_asking
 from otel_cost.pricing.overlay import NOTHING, OverlayEntry, Overlays, load_overlays, load_supplement
 from otel_cost.pricing.overlay import SOURCE as OVERLAY
-from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, canonical, plain, public_host
+from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, canonical, plain, public_host, resource_model
 from otel_cost.pricing.rates import Price
 from otel_cost.pricing.route import Pairs, Route
 from otel_cost.pricing.schedules import Schedule, SoFar
@@ -40,6 +40,8 @@ from otel_cost.pricing.unit_prices import UnitRate
 
 _MAX_RESOLVED: Final = 8192
 """Distinct questions that are remembered. Past that all are forgotten: names come from outside and have no bound."""
+_MAX_NAMES: Final = 2048
+"""Characters of a question beyond which it is not remembered."""
 _SHOWN: Final = 120  # characters of a foreign name in a detail
 
 
@@ -129,9 +131,10 @@ class Catalog:
         timeline = self._resolved.get(key)
         if timeline is None:
             timeline = self._timeline(query)
-            if len(self._resolved) >= _MAX_RESOLVED:
-                self._resolved.clear()
-            self._resolved[key] = timeline
+            if sum(map(len, key)) <= _MAX_NAMES:
+                if len(self._resolved) >= _MAX_RESOLVED:
+                    self._resolved.clear()
+                self._resolved[key] = timeline
         return timeline.at(query.at_ns)
 
     def resolve_model(self, model: SnapshotModel, at_ns: int) -> Price | Charge:
@@ -143,10 +146,20 @@ class Catalog:
     def rules(self, query: PriceQuery) -> tuple[Adjustment, ...]:
         """The rules that change the price of what ``query`` names, at its time."""
         route = self._route(query.provider, public_host(query.server_address))
-        choice = self._choice(
-            self._candidates(query, route), route.host, Tier.of(query.service_tier), route.seller or ""
-        )
+        candidates = self._candidates(query, route)
+        if not candidates:
+            return ()
+        choice = self._choice(candidates, route.host, Tier.of(query.service_tier), route.seller or "")
         return adjustments.best(choice.rules, query.at_ns)
+
+    def stated(self, query: PriceQuery) -> Price | Charge:
+        """The price that applies before any rule or deployment tier changes it, or why there is none."""
+        found = self.resolve(query)
+        if isinstance(found, Charge):
+            return found
+        route = self._route(query.provider, public_host(query.server_address))
+        tier = Tier.of(query.service_tier)
+        return self._choice(self._candidates(query, route), route.host, tier, route.seller or "").stated(query.at_ns)
 
     def schedule(self, query: PriceQuery) -> Schedule | None:
         """The schedule that the call is under, if any: what was used under it before decides what the call costs."""
@@ -240,7 +253,9 @@ class Catalog:
 
     def _sellers(self, route: Route, ref: str) -> list[tuple[str, str]]:
         """(provider id, what it may call the model), the likeliest first."""
-        found = [] if route.seller is None else [(route.seller, ref)]
+        inner = resource_model(ref)
+        names = [ref, inner] if inner else [ref]
+        found = [] if route.seller is None else [(route.seller, name) for name in names]
         prefix, slash, rest = ref.partition("/")
         prefixed = self.snapshot.provider_prefix(prefix) if slash and rest else None
         if prefixed is not None and route.may_be(prefixed):
@@ -248,7 +263,7 @@ class Catalog:
         if not found and not route.own_name:
             resource = ref.lower().startswith("arn:") or prefix.lower() in PATH_PREFIXES
             maker = self.snapshot.provider_of(ref) if not slash or resource else None
-            found += [(maker, ref)] if maker is not None else []
+            found += [(maker, name) for name in names] if maker is not None else []
         return found
 
     def _entries(self, candidates: Iterable[Candidate], tier_key: str) -> tuple[OverlayEntry, ...]:

@@ -65,12 +65,13 @@ class Choice:
         return Timeline(tuple(sorted(instants)), tuple(sorted(times)), self.at, tuple(windows))
 
     def at(self, at_ns: int) -> Price | Charge:
-        found = self._stated(at_ns)
+        found = self.stated(at_ns)
         if isinstance(found, Charge):
             return found
         return adjusted(found, adjustments.best(self.rules, at_ns), self.share, self.deployment)
 
-    def _stated(self, at_ns: int) -> Price | Charge:
+    def stated(self, at_ns: int) -> Price | Charge:
+        """The price that holds then, before the rules."""
         for entry in self.entries:
             if entry.active(at_ns):
                 return entry.price

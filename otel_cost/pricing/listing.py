@@ -11,6 +11,7 @@ from typing import Final
 from otel_cost.model import NANO, Charge
 from otel_cost.pricing.catalog import Catalog, PriceQuery
 from otel_cost.pricing.overlay import OverlayEntry
+from otel_cost.pricing.providers import canonical
 from otel_cost.pricing.rates import Price, RateCard
 from otel_cost.pricing.snapshot import SnapshotModel
 
@@ -88,7 +89,7 @@ def listed(catalog: Catalog, at_ns: int) -> Iterator[Listed]:
             seen.add((entry.provider, entry.model))
             yield _of_entry(catalog, entry, entries, at_ns)
     for model in catalog.snapshot.models():
-        if (model.seller, model.info.id.lower()) not in seen:
+        if (canonical(model.seller), model.info.id.lower()) not in seen:
             row = _of_model(catalog, model, at_ns)
             if row is not None:
                 yield row
@@ -99,7 +100,8 @@ def shown(catalog: Catalog, query: PriceQuery) -> Shown:
     found = catalog.resolve(query)
     if isinstance(found, Charge):
         return Shown(query, None, found)
-    entry = next((e for e in catalog.overlays.entries if e.price.id == found.id.split("+", 1)[0]), None)
+    stated = catalog.stated(query)
+    entry = next((e for e in catalog.overlays.entries if e.price is stated), None)
     tiers = {tier: catalog.resolve(_at_tier(query, tier)) for tier in catalog.service_tiers(query) if tier}
     edges = catalog.edges(query)
     history = [(at, catalog.resolve(_at_time(query, at))) for at in ((0, *edges) if edges else ())]

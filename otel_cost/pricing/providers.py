@@ -63,6 +63,7 @@ SPOKEN_BY_OTHERS: Final = frozenset({"openai", "anthropic"})
 PATH_PREFIXES: Final = frozenset({"accounts", "models", "publishers"})
 """First words of resource names, which are no provider although a slash follows."""
 
+_RESOURCE: Final = re.compile(r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/)?models/([^/]+)", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[.\-\s]+")
 
 
@@ -87,6 +88,13 @@ def public_host(address: str) -> str:
         host = host.partition(":")[0]
     host = host.rstrip(".")
     return "" if host == "localhost" or host.endswith(".localhost") or _is_own_address(host) else host
+
+
+def resource_model(ref: str) -> str:
+    """The model in a resource name of Google's (``models/m``, ``projects/.../publishers/google/models/m``); "" where
+    ``ref`` is none. A model of one's own (``projects/.../models/1234``) is not the public one of that name."""
+    match = _RESOURCE.fullmatch(ref)
+    return match[1] if match is not None else ""
 
 
 def _is_own_address(host: str) -> bool:

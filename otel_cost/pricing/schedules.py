@@ -32,6 +32,7 @@ from otel_cost.pricing import calculator, reading
 from otel_cost.pricing.adjustments import ANY, Pattern
 from otel_cost.pricing.documents import as_sequence
 from otel_cost.pricing.draft import SHORT_UNITS
+from otel_cost.pricing.instants import moment
 from otel_cost.pricing.rates import Price, RateCard
 from otel_cost.pricing.reading import Place
 from otel_cost.units import UNITS
@@ -78,8 +79,7 @@ class Schedule:
 
     def period_around(self, at_ns: int) -> tuple[int, int]:
         """The period that ``at_ns`` lies in: start (inclusive) and end (exclusive), UTC ns."""
-        at = _EPOCH + timedelta(microseconds=at_ns // 1000)
-        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = moment(at_ns).replace(hour=0, minute=0, second=0, microsecond=0)
         if self.period == "total":
             return 0, _END_OF_TIME
         if self.period == "day":

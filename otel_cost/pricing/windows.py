@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from typing import Final
 
 from otel_cost.pricing import reading
+from otel_cost.pricing.instants import moment
 from otel_cost.pricing.reading import Place
 from otel_cost.settings_values import parse_timezone
 
@@ -17,7 +18,6 @@ _NAMES: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturd
 _DAYS: Final = tuple(name[:3] for name in _NAMES)
 _HOURS: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
 _DAY_MINUTES: Final = 24 * 60
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Window:
 
     def active(self, at_ns: int) -> bool:
         """Whether the window is open at ``at_ns`` (UTC ns)."""
-        local = (_EPOCH + timedelta(microseconds=at_ns // 1000)).astimezone(self.zone)
+        local = moment(at_ns).astimezone(self.zone)
         minute = local.hour * 60 + local.minute
         today, yesterday = local.weekday(), (local.weekday() - 1) % 7
         if self.start < self.end:

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from otel_cost.ledger.base import MAX_AMOUNT
 from otel_cost.model import Charge, PricingModel, Reason, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
 from otel_cost.pricing.calculator import charge, round_half_even, unrounded_usd
@@ -177,3 +178,25 @@ def test_an_amount_that_rounds_to_nothing_is_not_called_free(with_overlays: Call
     own = with_overlays({"provider": "acme", "model": "own", "per_1m": {"input": "0.0001"}})
     charge = own.price(Usage.of({"input_tokens": 1}), PriceQuery("acme", "own", NOON))
     assert (charge.amount_nano, charge.reason) == (0, None)
+
+
+def test_an_amount_beyond_what_a_call_can_cost_is_no_amount(with_overlays: Callable[..., Catalog]) -> None:
+    """The book refuses it too: metrics and budgets must not have spend that the book has not."""
+    entry = {"provider": "p", "model": "m", "per_1m": {"input": 1}, "per_unit": {"web_searches": "0.01"}}
+    catalog = with_overlays({"prices": [entry], "resources": {"gpu_hour": 1}, "tools": {"t": 10**9}})
+    most = catalog.price(Usage.of({"web_searches": 10**8}), PriceQuery("p", "m", NOON))
+    assert (most.status, most.amount_nano) == (Status.PRICED, MAX_AMOUNT)
+    for charge in (
+        catalog.price(Usage.of({"web_searches": 10**8 + 1}), PriceQuery("p", "m", NOON)),
+        catalog.resource("gpu_hour", 10**30, NOON),
+        catalog.tool("t", NOON),
+    ):
+        assert charge is not None
+        assert (charge.status, charge.reason, charge.amount_nano) == (Status.UNPRICED, Reason.INVALID_USAGE, 0)
+        assert "nano-USD" in charge.detail
+
+
+def test_a_discount_to_nothing_hides_no_impossible_count(with_overlays: Callable[..., Catalog]) -> None:
+    catalog = with_overlays({"adjustments": [{"discount": "100%"}]})
+    charge = catalog.price(Usage.of({"input_tokens": 10**12}), PriceQuery("openai", "gpt-chat", NOON))
+    assert charge.reason is Reason.INVALID_USAGE

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from otel_cost.model import Charge, PricingModel, Reason, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
 from otel_cost.pricing import catalog as catalog_module
 from otel_cost.pricing.rates import Price
+from otel_cost.pricing.snapshot import Snapshot
 
 from .conftest import NOON, ns
 from .conftest import Price as PriceCall
@@ -304,3 +306,50 @@ def test_names_of_any_length_and_kind_are_answered(catalog: Catalog) -> None:
         charge = catalog.price(ONE, PriceQuery(name, name, NOON, name, name, name))
         assert charge.status is Status.UNPRICED
         assert len(charge.detail) < 400
+
+
+@pytest.mark.parametrize("provider", ["", "google"])
+@pytest.mark.parametrize(
+    "name", ["models/m", "publishers/google/models/m", "projects/p/locations/eu/publishers/google/models/m"]
+)
+def test_a_model_by_its_resource_name(catalog: Catalog, provider: str, name: str) -> None:
+    """B19: Google's API names its models so, and instrumentations pass that on."""
+    found = catalog.resolve(PriceQuery(provider or "gcp.gemini", name, NOON))
+    assert isinstance(found, Price) and found.id == "google/m"
+
+
+def test_an_own_model_on_a_platform_is_not_the_public_one(catalog: Catalog) -> None:
+    for name in ("projects/p/locations/eu/models/m", "accounts/me/models/m", "models/m/x"):
+        assert isinstance(catalog.resolve(PriceQuery("google", name, NOON)), Charge)
+
+
+@pytest.mark.parametrize("at_ns", [-(10**24), -1, 0, 2**64, 253402300799 * 10**9, 10**24])
+def test_no_time_is_too_far_away(with_overlays: Callable[..., Catalog], at_ns: int) -> None:
+    """A span's clock may say anything; ``price`` never raises."""
+    window = {"hours": "22:00-06:00", "timezone": "Pacific/Kiritimati"}
+    catalog = with_overlays(
+        {
+            "prices": [{"provider": "p", "model": "m", "per_1m": {"input": 1}, **window},
+                       {"provider": "p", "model": "m", "per_1m": {"input": 1}}],
+            "schedules": [{"name": "s", "provider": "p", "period": "year", "free": {"input": 1}}],
+        }
+    )  # fmt: skip
+    query = PriceQuery("p", "m", at_ns)
+    assert catalog.price(Usage.of({"input_tokens": 1}), query).status is Status.PRICED
+    schedule = catalog.schedule(query)
+    assert schedule is not None
+    start, end = schedule.period_around(at_ns)
+    assert start < end
+
+
+def test_endless_names_are_answered_and_not_remembered(snapshot: Snapshot) -> None:
+    """Names come from outside: 8192 of them with 10 kB each would be 80 MB."""
+    catalog = Catalog(snapshot)
+    tracemalloc.start()
+    try:
+        for number in range(500):
+            found = catalog.resolve(PriceQuery("openai", f"{number}" + "x" * 10_000, NOON))
+            assert isinstance(found, Charge) and found.reason is Reason.UNKNOWN_MODEL and len(found.detail) < 300
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()

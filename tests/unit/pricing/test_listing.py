@@ -174,3 +174,29 @@ def test_rates_come_back_as_they_were_written(with_overlays: With) -> None:
     assert rates_of(price.card) == {
         0: {"input_tokens": Fraction(1, 10**7), "output_tokens": 3 * MILLIONTH, "web_searches": Fraction(1, 100)}
     }
+
+
+@pytest.mark.parametrize("model", ["m+x", "m"])
+def test_what_is_shown_names_the_entry_that_the_price_is_from(with_overlays: With, model: str) -> None:
+    """Also where a name, a window or a tier has a plus in it."""
+    entry = {"provider": "p", "model": model, "per_1m": {"input": 1}}
+    window = {"hours": "11:00-13:00", "timezone": "Etc/GMT+1", "source": "at noon"}
+    catalog = with_overlays(
+        {
+            "prices": [{**entry, "source": "plain"}, {**entry, "service_tier": "batch", "source": "batch"},
+                       {**entry, **window, "source": "at noon"}],
+            "adjustments": [{"discount": "5%"}],
+        }
+    )  # fmt: skip
+    origins = {}
+    for tier, at_ns in (("", NOON), ("batch", NOON), ("", NOON + 3 * 3600 * 10**9)):
+        entry_of = shown(catalog, PriceQuery("p", model, at_ns, tier)).entry
+        origins[tier, at_ns] = entry_of.origin if entry_of is not None else None
+    assert list(origins.values()) == ["at noon", "batch", "plain"]
+
+
+def test_an_own_price_takes_the_place_of_the_listed_one_under_any_name_of_the_provider(with_overlays: With) -> None:
+    for name in ("x-ai", "xai", "grok"):
+        rows = [row for row in listed(with_overlays({"provider": name, "model": "m", "per_1m": {"input": 1}}), NOON)
+                if row.provider in ("x-ai", "x_ai")]  # fmt: skip
+        assert [(row.model, row.source) for row in rows] == [("m", "overlay")]
