@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from otel_cost.cli import Refusal, prices_doctor
+from otel_cost.cli import Refusal, prices_advice, prices_doctor
 from otel_cost.cli import prices_output as output
 from otel_cost.config import Config, load_config
 from otel_cost.errors import InvalidUsage, PricesUnavailable
-from otel_cost.model import Status, Usage
+from otel_cost.ledger.base import Unpriced
+from otel_cost.model import Charge, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery, load_catalog
 from otel_cost.pricing.configured import refreshed_catalog
 from otel_cost.pricing.doctor import Finding, examine
@@ -83,7 +84,7 @@ def show(names: Sequence[str], tier: str, host: str, at_text: str | None, config
     found = shown(catalog, _query(names, at_text, tier, host))
     if found.price is None:
         assert found.unpriced is not None
-        raise _no_price(found.query, str(found.unpriced.reason), found.unpriced.detail)
+        raise _no_price(catalog, found.query, found.unpriced)
     (output.show_as_json if style == "json" else output.show_as_table)(found, catalog)
 
 
@@ -139,7 +140,7 @@ def estimate(
     query = _query(names, at_text, tier, host)
     charge = catalog.price(usage, query)
     if charge.status is not Status.PRICED:
-        raise _no_price(query, str(charge.reason), charge.detail)
+        raise _no_price(catalog, query, charge)
     (output.estimate_as_json if style == "json" else output.estimate_as_table)(catalog, query, usage, charge, calls)
 
 
@@ -248,9 +249,10 @@ def _provider_id(catalog: Catalog, name: str) -> str:
     return (catalog.snapshot.provider_named(name) or name) if name else ""
 
 
-def _no_price(query: PriceQuery, reason: str, detail: str) -> click.ClickException:
-    provider = query.provider or "<provider>"
-    return click.ClickException(
-        f"{reason}: {detail or query.model}\nto add a price, name a file in OTEL_COST_PRICES with: prices: "
-        f"[{{provider: {provider}, model: {query.model}, per_1m: {{input: <USD>, output: <USD>}}}}]"
-    )
+def _no_price(catalog: Catalog, query: PriceQuery, charge: Charge) -> click.ClickException:
+    calls = Unpriced(query.provider, query.model, str(charge.reason), charge.detail, 1, 1, 1)
+    found = prices_advice.wanted(calls, catalog, query.at_ns, query.server_address)
+    text = f"{charge.reason}: {charge.detail or query.model or 'no model is named'}"
+    if found.entry:
+        text += f"\nto add a price, fill in, and name the file in OTEL_COST_PRICES:\n\n{prices_advice.as_yaml([found])}"
+    return click.ClickException(text)

@@ -30,7 +30,11 @@ _PER_MILLION: Final = ("_tokens", "_characters")
 
 def matches(row: Listed, pattern: str, provider: str, own: bool) -> bool:
     wanted = fnmatch.fnmatchcase(row.model.lower(), pattern.lower())
-    return wanted and (not provider or canonical(row.provider) == canonical(provider)) and (not own or row.source in ("overlay", "supplement"))
+    return (
+        wanted
+        and (not provider or canonical(row.provider) == canonical(provider))
+        and (not own or row.source in ("overlay", "supplement"))
+    )
 
 
 def list_as_table(rows: Sequence[Listed], version: str, at_ns: int) -> None:

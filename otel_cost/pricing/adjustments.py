@@ -330,7 +330,9 @@ def _host(data: Mapping[str, object], place: Place) -> str:
     written = reading.text(data, "host", place, ANY).lower()
     host = written if "[" in written else public_host(written)
     if not host:
-        raise place.error(f"host: expected a host that others reach too, such as eu.api.openai.com, not {written!r:.60}")
+        raise place.error(
+            f"host: expected a host that others reach too, such as eu.api.openai.com, not {written!r:.60}"
+        )
     return host
 
 

@@ -29,7 +29,15 @@ from otel_cost.pricing.adjustments import Adjustment
 from otel_cost.pricing.choice import Candidate, Choice, worth_asking
 from otel_cost.pricing.overlay import NOTHING, OverlayEntry, Overlays, load_overlays, load_supplement
 from otel_cost.pricing.overlay import SOURCE as OVERLAY
-from otel_cost.pricing.providers import NO_EVIDENCE, PATH_PREFIXES, SPOKEN_BY_OTHERS, canonical, plain, public_host, resource_model
+from otel_cost.pricing.providers import (
+    NO_EVIDENCE,
+    PATH_PREFIXES,
+    SPOKEN_BY_OTHERS,
+    canonical,
+    plain,
+    public_host,
+    resource_model,
+)
 from otel_cost.pricing.rates import Price
 from otel_cost.pricing.route import Pairs, Route
 from otel_cost.pricing.schedules import Schedule, SoFar

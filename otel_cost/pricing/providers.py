@@ -63,7 +63,9 @@ SPOKEN_BY_OTHERS: Final = frozenset({"openai", "anthropic"})
 PATH_PREFIXES: Final = frozenset({"accounts", "models", "publishers"})
 """First words of resource names, which are no provider although a slash follows."""
 
-_RESOURCE: Final = re.compile(r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/)?models/([^/]+)", re.IGNORECASE)
+_RESOURCE: Final = re.compile(
+    r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/)?models/([^/]+)", re.IGNORECASE
+)
 _SEPARATORS: Final = re.compile(r"[.\-\s]+")
 
 

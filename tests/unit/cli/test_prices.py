@@ -105,7 +105,50 @@ def test_a_model_without_a_price_says_what_to_add() -> None:
     for arguments in (("show", "acme", "acme-9"), ("estimate", "acme", "acme-9", "--input", "1")):
         text = run("prices", *arguments, exit_code=1).output
         assert "unknown" in text
-        assert "prices: [{provider: acme, model: acme-9, per_1m: {input: <USD>, output: <USD>}}]" in text
+        entry = {"provider": "acme", "model": "acme-9", "per_1m": {"input_tokens": "<USD>", "output_tokens": "<USD>"}}
+        assert advised(text) == [entry]
+
+
+def advised(text: str) -> Any:
+    return yaml.safe_load("prices:\n" + text.partition("\nprices:\n")[2])["prices"]
+
+
+def test_what_to_add_is_for_what_is_missing() -> None:
+    """A service tier, a unit, a name that YAML would take for something else; nothing where a price would not help."""
+    (tier,) = advised(run("prices", "show", "openai", "gpt-4o", "--tier", "scale", exit_code=1).output)
+    assert (tier["model"], tier["service_tier"]) == ("gpt-4o", "scale")
+    found = run("prices", "estimate", "acme", "acme-1", "--input", "1", "--unit", "web_searches=2", exit_code=1)
+    (unit,) = advised(found.output)
+    assert unit["per_unit"] == {"web_searches": "<USD>"}
+    assert unit["per_1m"] == {"input_tokens": 2, "output_tokens": 4}, "and not what is paid, nor without what is known"
+    (name,) = advised(run("prices", "show", "acme", "a: {b, #c", exit_code=1).output)
+    assert name["model"] == "a: {b, #c"
+    assert "to add" not in run("prices", "estimate", "openai", "gpt-4o", "--cache-read", "5", exit_code=1).output
+    assert run("prices", "show", "", exit_code=1).output == "Error: no_model: no model is named\n"
+
+
+def test_what_to_add_keeps_the_rates_above_a_size_and_leaves_uplifts_to_the_rule(tmp_path: Path) -> None:
+    text = """
+prices: [{provider: acme, model: big, per_1m: {input: 1, output: 2}, above: {1000: {per_1m: {input: 3}}}}]
+adjustments: [{provider: acme, uplift: 10%}]
+"""
+    own, added = tmp_path / "big.yaml", tmp_path / "added.yaml"
+    own.write_text(text, encoding="utf-8")
+    found = run(
+        "prices", "estimate", "acme", "big", "--input", "1", "--unit", "web_searches=2", exit_code=1,
+        OTEL_COST_PRICES=str(own),
+    )  # fmt: skip
+    added.write_text("prices:\n" + found.output.partition("\nprices:\n")[2].replace("<USD>", "0"), encoding="utf-8")
+    before, after = Catalog.load([own]), Catalog.load([own, added])
+    for tokens in (1000, 1001):
+        usage, query = Usage.of({"input_tokens": tokens, "output_tokens": 1}), PriceQuery("acme", "big", time.time_ns())
+        assert after.price(usage, query).amount_nano == before.price(usage, query).amount_nano
+
+
+def test_own_prices_are_listed_under_any_name_of_the_provider(own: Path) -> None:
+    own.write_text("[{provider: x-ai, model: grok-own, per_1m: {input: 1}}]", encoding="utf-8")
+    for name in ("x-ai", "xai", "x_ai"):
+        assert [row["model"] for row in answer("prices", "list", "--own", "--provider", name)["models"]] == ["grok-own"]
 
 
 # --- estimate ---------------------------------------------------------------------------------------------------------
@@ -315,6 +358,20 @@ def test_the_yaml_makes_the_calls_priced_once_it_is_filled_in(book: str, tmp_pat
     for model, tier in (("acme-9", ""), ("acme-2", "flex")):
         tokens = Usage.of({"input_tokens": 1000, "output_tokens": 10})
         assert catalog.price(tokens, PriceQuery("acme", model, time.time_ns(), tier)).status is Status.PRICED
+
+
+def test_the_yaml_has_one_entry_for_a_model(tmp_path: Path) -> None:
+    """Calls that lacked their price for different reasons: a file with two entries for them would be refused."""
+    url = f"sqlite:///{tmp_path / 'twice.db'}"
+    now = time.time_ns()
+    with open_ledger(url) as ledger:
+        for number, (reason, output) in enumerate(((Reason.UNKNOWN_MODEL, 0), (Reason.UNKNOWN_PROVIDER, 5))):
+            usage = Usage.of({"input_tokens": 10, "output_tokens": output})
+            made = record(number, Charge(Status.UNPRICED, reason))
+            call = replace(made, start_ns=now, provider="acme", model_requested="z", model_answered="z", usage=usage)
+            ledger.write([call], booked_at_ns=now)
+    (entry,) = yaml.safe_load(run("unpriced", "--db", url, "--format", "yaml").stdout)["prices"]
+    assert set(entry["per_1m"]) == {"input_tokens", "output_tokens"}
 
 
 def test_the_yaml_is_refused_while_it_is_not_filled_in(book: str, tmp_path: Path) -> None:

@@ -305,7 +305,10 @@ def test_errors_name_the_entry_the_key_and_what_is_allowed(document: dict[str, o
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_rule_for_a_service_tier_is_more_exact_than_one_for_all(with_overlays: With, order: int) -> None:
     """Wherever it stands in the file."""
-    items = [{"provider": "openai", "discount": "50%", "service_tier": "batch"}, {"provider": "openai", "discount": "10%"}]
+    items = [
+        {"provider": "openai", "discount": "50%", "service_tier": "batch"},
+        {"provider": "openai", "discount": "10%"},
+    ]
     catalog = with_overlays(rules(*items[::order]))
     assert amounts(pay(catalog, service_tier="batch")) == (750_000_000, 1_500_000_000)
     assert amounts(pay(catalog)) == (LISTED * 9 // 10, LISTED)
@@ -353,7 +356,9 @@ def test_an_alias_to_a_model_that_nobody_knows_says_what_it_stands_for(with_over
 
 def test_an_alias_is_one_step(with_overlays: With) -> None:
     """Deployments may have the names of other models: what ``is`` says is the model itself, and no circle goes on."""
-    names = [{"provider": "openai", "model": a, "is": b} for a, b in (("gpt-chat", "gpt-mini"), ("gpt-mini", "gpt-chat"))]
+    names = [
+        {"provider": "openai", "model": a, "is": b} for a, b in (("gpt-chat", "gpt-mini"), ("gpt-mini", "gpt-chat"))
+    ]
     catalog = with_overlays({"aliases": [*names, {"provider": "openai", "model": "self", "is": "self"}]})
     assert pay(catalog, "gpt-chat").price_id == "openai/gpt-mini"
     assert pay(catalog, "gpt-mini").price_id == "openai/gpt-chat"

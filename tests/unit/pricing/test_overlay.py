@@ -162,7 +162,10 @@ def test_the_fingerprint_is_the_same_in_every_process() -> None:
         ("- {provider: p, model: m, per_1m: {cache_read: 1}}", ["prices[0] (p/m)", "input_tokens", "needs one too"]),
         ("- {provider: p, model: m, per_1m: {input: 1}, from: soon}", ["from: expected a date", "soon"]),
         ("- {provider: p, model: m, per_1m: {input: 1}, from: 12}", ["from: expected a date", "12"]),
-        ("- {provider: p, model: m, per_1m: {input: 1}, from: 2026-02-30}", ["prices[0] (p/m)", "from", "a date or a time"]),
+        (
+            "- {provider: p, model: m, per_1m: {input: 1}, from: 2026-02-30}",
+            ["prices[0] (p/m)", "from", "a date or a time"],
+        ),
         (
             "- {provider: p, model: m, per_1m: {input: 1}, from: 2026-01-01, until: 2026-01-01}",
             ["until: must be after"],
@@ -231,7 +234,8 @@ def test_values_that_cannot_be_meant_are_refused(tmp_path: Path, more: str, text
 
 def test_blanks_around_names_and_long_days_do_no_harm(tmp_path: Path) -> None:
     (entry,) = read(
-        tmp_path, "- {provider: p, model: m, per_1m: {input: 1}, aliases: [' a '], weekdays: [Tues, saturday], checked: }"
+        tmp_path,
+        "- {provider: p, model: m, per_1m: {input: 1}, aliases: [' a '], weekdays: [Tues, saturday], checked: }",
     )
     assert entry.aliases == ("a",)
     assert entry.window is not None and entry.window.weekdays == {1, 5}

@@ -209,7 +209,12 @@ def test_a_schedule_that_would_silently_do_nothing_is_refused(rules: dict[str, o
 
 def test_free_requests_need_a_count_of_those_before(with_overlays: With) -> None:
     """Calls do not report that they are one request: without that count the allowance may be used up."""
-    price = {"provider": "openai", "model": "gpt-chat", "per_1m": {"input": 0, "output": 0}, "per_unit": {"requests": 1}}
+    price = {
+        "provider": "openai",
+        "model": "gpt-chat",
+        "per_1m": {"input": 0, "output": 0},
+        "per_unit": {"requests": 1},
+    }
     catalog = with_overlays({"prices": [price], **under(free={"requests": 2})})
     assert pay(catalog, SoFar()).amount_nano == 0
     assert pay(catalog, SoFar({"input_tokens": 10, "requests": 1})).amount_nano == 0
