@@ -280,10 +280,15 @@ def apportion(parts: list[int], per_nano: int, total: int) -> list[int]:
 
     Ties go to the earlier part. At most one nano-USD goes to each part, and none to a part that came out even.
     """
-    rounded = [part // per_nano for part in parts]
-    missing = total - sum(rounded)
-    if missing:
-        by_remainder = sorted(range(len(parts)), key=lambda index: (-(parts[index] % per_nano), index))
-        for index in by_remainder[:missing]:
-            rounded[index] += 1
+    rounded: list[int] = []
+    rests: list[int] = []
+    for part in parts:
+        whole, rest = divmod(part, per_nano)
+        rounded.append(whole)
+        rests.append(rest)
+    # Few are missing, always fewer than there are parts: faster than to sort.
+    for _ in range(total - sum(rounded)):
+        index = rests.index(max(rests))
+        rounded[index] += 1
+        rests[index] = -1
     return rounded

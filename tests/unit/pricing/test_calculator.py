@@ -186,17 +186,17 @@ def test_an_amount_beyond_what_a_call_can_cost_is_no_amount(with_overlays: Calla
     catalog = with_overlays({"prices": [entry], "resources": {"gpu_hour": 1}, "tools": {"t": 10**9}})
     most = catalog.price(Usage.of({"web_searches": 10**8}), PriceQuery("p", "m", NOON))
     assert (most.status, most.amount_nano) == (Status.PRICED, MAX_AMOUNT)
-    for charge in (
+    for made in (
         catalog.price(Usage.of({"web_searches": 10**8 + 1}), PriceQuery("p", "m", NOON)),
         catalog.resource("gpu_hour", 10**30, NOON),
         catalog.tool("t", NOON),
     ):
-        assert charge is not None
-        assert (charge.status, charge.reason, charge.amount_nano) == (Status.UNPRICED, Reason.INVALID_USAGE, 0)
-        assert "nano-USD" in charge.detail
+        assert made is not None
+        assert (made.status, made.reason, made.amount_nano) == (Status.UNPRICED, Reason.INVALID_USAGE, 0)
+        assert "nano-USD" in made.detail
 
 
 def test_a_discount_to_nothing_hides_no_impossible_count(with_overlays: Callable[..., Catalog]) -> None:
     catalog = with_overlays({"adjustments": [{"discount": "100%"}]})
-    charge = catalog.price(Usage.of({"input_tokens": 10**12}), PriceQuery("openai", "gpt-chat", NOON))
-    assert charge.reason is Reason.INVALID_USAGE
+    made = catalog.price(Usage.of({"input_tokens": 10**12}), PriceQuery("openai", "gpt-chat", NOON))
+    assert made.reason is Reason.INVALID_USAGE
