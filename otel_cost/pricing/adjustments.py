@@ -226,24 +226,11 @@ def read_provisioned(
         hourly = reading.usd(data.get("usd_per_hour"), "usd_per_hour", where) * (
             reading.whole(data, "units", where) or 1
         )
-        rules.append(
-            Adjustment(
-                PROVISIONED,
-                Fraction(0),
-                f"{PROVISIONED}:{name}",
-                pattern,
-                ANY,
-                None,
-                start,
-                end,
-                None,
-                None,
-                reading.text(data, "source", where, ""),
-                layer,
-                index,
-                where,
-            )
-        )
+        origin = reading.text(data, "source", where, "")
+        rules.append(Adjustment(
+            PROVISIONED, Fraction(0), f"{PROVISIONED}:{name}", pattern, ANY, None, start, end, None, None, origin,
+            layer, index, where,
+        ))  # fmt: skip
         if "is" in data:
             aliases.append(Alias(pattern, *_target(data, where), layer, index, where))
         made = Fee(name, canonical(provider), hourly, start, end)
