@@ -76,7 +76,7 @@ class Pipeline:
 
     def _forget_waiting(self) -> None:
         """Nothing waits (yet; or in a forked child, since what waited is its parent's to settle)."""
-        self._waiting: list[tuple[CostRecord, PriceQuery, bool]] = []
+        self._waiting: list[tuple[CostRecord, PriceQuery, str]] = []
         self._in_flight = 0
         self._settling = threading.Condition()
 
@@ -154,7 +154,7 @@ class Pipeline:
             return record
         self._take_back(verdict.voids)
         if charge is _LOADING:
-            self._wait_for_prices(record, _query(span, reading), estimated=False)
+            self._wait_for_prices(record, _query(span, reading), "")
             return None
         self._hand_on(record)
         return record
@@ -173,18 +173,18 @@ class Pipeline:
             if charge is _LOADING:
                 query = _query(span, reading)
                 if self._pricer.ready() and (catalog := self._pricer.catalog(0)) is not None:
-                    charge = _price(reading.usage, query, catalog, reading.estimated)
+                    charge = _price(reading.usage, query, catalog, _estimated(span, reading))
         record = record_of(span, reading, key, who, charge, verdict.counted_as)
         if not settles:
             return record
         self._take_back(verdict.voids)
         if charge is _LOADING and query is not None:
-            self._wait_for_prices(record, query, reading.estimated)
+            self._wait_for_prices(record, query, _estimated(span, reading))
         else:
             self._hand_on(record)
         return record
 
-    def _wait_for_prices(self, record: CostRecord, query: PriceQuery, estimated: bool) -> None:
+    def _wait_for_prices(self, record: CostRecord, query: PriceQuery, estimated: str) -> None:
         self._pricer.start_loading()
         with self._settling:
             self._waiting.append((record, query, estimated))
@@ -207,7 +207,7 @@ class Pipeline:
                 self._in_flight -= len(waiting)
                 self._settling.notify_all()
 
-    def _settle_late(self, record: CostRecord, query: PriceQuery, estimated: bool, catalog: Catalog | None) -> None:
+    def _settle_late(self, record: CostRecord, query: PriceQuery, estimated: str, catalog: Catalog | None) -> None:
         charge: Charge | None = Charge(Status.UNPRICED, Reason.NO_PRICES)
         if record.kind is Kind.TOOL:
             call = (record.model, record.start_ns, record.error)
@@ -303,10 +303,19 @@ def _query(span: EndedSpan, reading: Reading) -> PriceQuery:
     )
 
 
-def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: bool) -> Charge:
+def _estimated(span: EndedSpan, reading: Reading) -> str:
+    """Who estimated the counts and how, in words; empty where the provider counted."""
+    if not reading.estimated:
+        return ""
+    how = span.attributes.get(semconv.USAGE_ESTIMATED_HOW)
+    return how if isinstance(how, str) and how else f"{span.scope or reading.dialect} is known to estimate its counts"
+
+
+def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: str) -> Charge:
     charge = catalog.price(usage if usage is not None else _NO_COUNTS, query)
     if estimated and charge.status is Status.PRICED:
-        return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED)
+        detail = "; ".join(filter(None, (estimated, charge.detail)))
+        return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED, detail=detail)
     return charge
 
 

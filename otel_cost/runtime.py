@@ -25,6 +25,7 @@ from otel_cost.budgets import Budgets, Hold
 from otel_cost.budgets.spec import budget_of
 from otel_cost.config import Config, load_config
 from otel_cost.errors import ConfigError
+from otel_cost.estimating import Estimator, installed_tokenizer
 from otel_cost.matching import Matcher
 from otel_cost.model import Layer, PlannedCall, Status, Usage
 from otel_cost.pipeline import Pipeline
@@ -53,6 +54,7 @@ class Runtime:
     ) -> None:
         self.config = config
         self.provider = provider
+        self.estimator = Estimator(installed_tokenizer())
         self.pricer = pricer if pricer is not None else pricer_of(config)
         self.budgets = Budgets(
             [budget_of(settings) for settings in config.budgets],

@@ -54,6 +54,8 @@ UNIT_PREFIX: Final = "otel_cost.usage."
 """Units without a conventional attribute are written as this prefix plus the unit's name (``otel_cost.units``)."""
 USAGE_ESTIMATED: Final = "otel_cost.usage_estimated"
 """True on a span whose instrumentation had to estimate the token counts (a stream that was never asked for usage)."""
+USAGE_ESTIMATED_HOW: Final = "otel_cost.usage_estimated.how"
+"""Which counts those are, how our instrumentors came by them, and what they could not see."""
 
 # --- cost on a span -------------------------------------------------------------------------------------------------
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"

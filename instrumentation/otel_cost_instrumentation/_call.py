@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from otel_cost import semconv, shield
+from otel_cost.estimating import Text
 from otel_cost.model import PlannedCall
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
-from otel_cost_instrumentation._read import Attributes, estimated_tokens
+from otel_cost_instrumentation._estimates import Estimates, Prompt
+from otel_cost_instrumentation._read import Attributes
 from otel_cost_instrumentation._stream import complete, is_raw, is_stream, watched
 
 Arguments = Mapping[str, object]
@@ -26,16 +28,12 @@ _SECOND_NS: Final = 1e9
 
 
 class Reader(Protocol):
-    """Reads one streamed answer, chunk by chunk. Keeps counts, names and ids; never content."""
+    """Reads one streamed answer, chunk by chunk. Keeps counts, names and ids; generated text goes to the
+    :class:`~otel_cost.estimating.Text` that it was made with, which counts it."""
 
     @property
     def final(self) -> bool:
         """Whether the provider's own, final usage has arrived."""
-        ...
-
-    @property
-    def seen_bytes(self) -> int:
-        """UTF-8 bytes of generated text seen so far."""
         ...
 
     def read(self, chunk: object, /) -> bool:
@@ -45,6 +43,10 @@ class Reader(Protocol):
     def attributes(self) -> Attributes:
         """What is known so far."""
         ...
+
+
+def _nothing_written(answer: object) -> None:
+    return None
 
 
 class Request(NamedTuple):
@@ -57,6 +59,8 @@ class Request(NamedTuple):
         parameters: Conventional attributes of request parameters.
         input_bytes: UTF-8 bytes of text sent.
         max_output_tokens: The request's own limit for one choice; None where it has none.
+        written: From a complete answer to the text that was generated; None where there is no answer in it (yet).
+        prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
     """
 
     operation: str
@@ -65,12 +69,14 @@ class Request(NamedTuple):
     address: str
     port: int
     answer: Callable[[object], Attributes]
-    reader: Callable[[], Reader]
+    reader: Callable[[Text], Reader]
     arguments: Arguments
     parameters: Attributes
     input_bytes: int = 0
     max_output_tokens: int | None = None
     choices: int = 1
+    written: Callable[[object], Iterable[str] | None] = _nothing_written
+    prompt: Prompt | None = None
 
     def planned(self) -> PlannedCall:
         return PlannedCall(
@@ -104,7 +110,7 @@ class Call:
     """One admitted call. Opens one span, finishes once, from any thread; no method but ``__init__`` raises."""
 
     __slots__ = (
-        "_chunks", "_claimed", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns", "_reader", "_reaper",
+        "_chunks", "_claimed", "_estimates", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns", "_reader", "_reaper",
         "_request", "_runtime", "_span", "_tracer_of",
     )  # fmt: skip
 
@@ -121,6 +127,7 @@ class Call:
         self._reaper = reaper
         self._request = request
         self._hold = hold
+        self._estimates = Estimates(runtime.estimator, request.prompt, request.model)
         self._span: Span | None = None
         self._claimed = False
         self._failure = ""
@@ -165,12 +172,11 @@ class Call:
                 self.read_whole(complete(result))
                 return result
             if is_stream(result):
-                self._reader = self._request.reader()
+                self._reader = self._request.reader(self._estimates.heard)
                 self.closing()
             elif not self._claimed:
                 self._overhear(result)
-            # The stream may live for long; what was sent need not.
-            self._request = self._request._replace(arguments={})
+            self._request = self._request._replace(arguments={}, prompt=None)
             self._reaper.watch(self)
             return stand_in
         finally:
@@ -193,14 +199,18 @@ class Call:
 
     def _read_whole(self, answer: object) -> None:
         if answer is not None and self._span is not None and self._span.is_recording():
-            self._write(self._request.answer(answer))
+            found = self._request.answer(answer)
+            # A call that the provider says has failed, without a count, is one that failed before it cost anything.
+            if semconv.ERROR_TYPE not in found:
+                found.update(self._estimates.of_answer(found, self._request.written(answer)))
+            self._write(found)
 
     def saw(self, chunk: object) -> bool:
         return shield.run("instrumentation: chunk", True, self._saw, chunk)
 
     def _saw(self, chunk: object) -> bool:
         if self._reader is None:
-            self._reader = self._request.reader()
+            self._reader = self._request.reader(self._estimates.heard)
         if not self._first_chunk_s:
             self._first_chunk_s = (time.perf_counter_ns() - self._opened_ns) / _SECOND_NS
         wanted = self._reader.read(chunk)
@@ -208,7 +218,7 @@ class Call:
         # Its owner may end a claimed span at any moment without our hearing of it first (a finaliser, in any order), so
         # it is kept up to date; at powers of two that costs next to nothing.
         if self._claimed and (self._reader.final or self._chunks & (self._chunks - 1) == 0):
-            self._describe()
+            self._describe(roughly=True)
         return wanted
 
     # --- the end ------------------------------------------------------------------------------------------------------
@@ -242,7 +252,9 @@ class Call:
     abandoned = finished
 
     def lost(self) -> None:
-        self.closing()
+        if self._claimed:
+            # In a finaliser nothing is loaded: another thread may be loading the same, and wait for a lock of this one.
+            shield.run("instrumentation: describe", None, self._describe, roughly=True)
         self._reaper.abandon(self)
 
     def _finish(self) -> None:
@@ -250,6 +262,7 @@ class Call:
         try:
             shield.run("instrumentation: describe", None, self._describe)
         finally:
+            self._estimates.forget()
             try:
                 if self._span is not None and not self._claimed:
                     self._span.end()
@@ -259,33 +272,28 @@ class Call:
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
-    def _describe(self) -> None:
+    def _describe(self, roughly: bool = False) -> None:
         """Write what a streamed answer has shown so far, estimated where the provider did not say."""
         found: Attributes = {}
         if self._reader is not None:
             found = self._reader.attributes()
             if self._first_chunk_s:
                 found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
-            # A stream that failed before its first chunk is a call that failed, not one that generated nothing.
-            if self._reader.final:
-                if self._claimed:
-                    found[semconv.USAGE_ESTIMATED] = False  # takes back what was written before the end
-            elif self._first_chunk_s or not self._failure:
-                found.update(self._estimate(found, self._reader.seen_bytes))
+            estimated = self._estimated(found, self._reader.final, roughly)
+            if self._reader.final and self._claimed and not estimated:
+                # Takes back what was written before the end.
+                estimated = {semconv.USAGE_ESTIMATED: False, semconv.USAGE_ESTIMATED_HOW: ""}
+            found.update(estimated)
         if self._failure:
             found[semconv.ERROR_TYPE] = self._failure
         self._write(found)
 
-    def _estimate(self, known: Attributes, seen_bytes: int) -> Attributes:
-        """A stream that never told its usage: the whole input, and the output that was seen."""
-        said, output = known.get(semconv.USAGE_OUTPUT_TOKENS), estimated_tokens(seen_bytes)
-        return {
-            semconv.USAGE_INPUT_TOKENS: known.get(
-                semconv.USAGE_INPUT_TOKENS, estimated_tokens(self._request.input_bytes)
-            ),
-            semconv.USAGE_OUTPUT_TOKENS: max(said, output) if isinstance(said, int) else output,
-            semconv.USAGE_ESTIMATED: True,
-        }
+    def _estimated(self, known: Attributes, final: bool, roughly: bool) -> Attributes:
+        # A stream that failed before it brought anything is a call that failed, not one that generated nothing.
+        failed = (self._failure and not self._first_chunk_s) or semconv.ERROR_TYPE in known
+        if failed and self._estimates.heard.empty:
+            return {}
+        return self._estimates.of_stream(known, final=final, roughly=roughly)
 
     def _write(self, attributes: Attributes) -> None:
         span = self._span

@@ -6,8 +6,8 @@ attribute out rather than writing a wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from opentelemetry.util.types import AttributeValue
 
@@ -15,9 +15,8 @@ Attributes = dict[str, AttributeValue]
 Names = Mapping[str, str]
 """Attribute to the name of the field that it is read from."""
 
-_ENCODED_FILE_BYTES: Final = 6_000
-"""What an inline image, sound or document counts for: 1,500 tokens at four bytes each, about one full-size image or two
-minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic
+FILE_TOKENS: Final = 1_500
+"""What an image, a sound or a document counts for: about one full-size image or two minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic
 about 1,600 for an image.) Its base64 text says nothing about tokens."""
 
 
@@ -81,12 +80,30 @@ def numbers(value: object, names: Names) -> Attributes:
     return found
 
 
+class Unread(NamedTuple):
+    """What is sent beside text. ``tokens``: what it counts for; ``file``: its content is not seen."""
+
+    tokens: int
+    file: bool = False
+
+
 def text_bytes(*values: object) -> int:
-    """UTF-8 bytes of all text in ``values``, keys included: keys stand for the few tokens that structure costs.
+    """UTF-8 bytes of all text in ``values``, and four for each token of what is no text."""
+    total = 0
+    for piece in sent(*values):
+        if isinstance(piece, Unread):
+            total += _BYTES_A_TOKEN * piece.tokens
+        else:
+            total += len(piece) if piece.isascii() else len(piece.encode("utf-8", "surrogatepass"))
+    return total
+
+
+def sent(*values: object) -> Iterator[str | Unread]:
+    """All text in ``values``, in no particular order, and what stands between. Keys are text: they stand for the few
+    tokens that structure costs.
 
     Looks at so many values and no more: what is sent may be huge, or contain itself. The rest counts nothing.
     """
-    total = 0
     stack: list[object] = list(values)
     for _ in range(_LOOKED_AT):
         if not stack:
@@ -95,55 +112,58 @@ def text_bytes(*values: object) -> int:
         if item is None:
             continue
         if isinstance(item, str):
-            total += len(item) if item.isascii() and not item.startswith("data:") else _odd_bytes(item)
+            yield _FILE if item.startswith(_ENCODED_FILE) else item
         elif isinstance(item, dict):
-            total += sum(len(key) for key in item if isinstance(key, str))
+            yield from (key for key in item if isinstance(key, str))
             stack.extend(_readable(item))
         elif isinstance(item, list | tuple):
             if item and type(item[0]) is int:
-                total += 4 * len(item)  # tokens that the client has already cut
+                yield Unread(len(item))  # tokens that the client has already cut
             else:
                 stack.extend(item)
         elif isinstance(item, int):
-            total += 4
+            yield _NUMBER
         elif hasattr(type(item), "model_fields"):
             stack.extend(_readable(vars(item)))
-    return total
 
 
+_BYTES_A_TOKEN: Final = 4
+_FILE: Final = Unread(FILE_TOKENS, file=True)
+_NUMBER: Final = Unread(1)
 _LOOKED_AT: Final = 50_000
 """Values: thousands of messages, and about a tenth of a second."""
 _ENCODED_FILE: Final = "data:"
 _ENCODED: Final = frozenset({"data", "encrypted_content", "file_data", "result", "signature"})
 """Fields that may hold base64."""
+_NAMES: Final = frozenset({"call_id", "id", "tool_call_id", "tool_use_id"})
+"""Fields that may hold a name which only machines read: no tokens, or few."""
+_PLACES: Final = frozenset({"file_id", "file_url", "image_url", "url"})
+"""Fields that may say where a file is."""
+_ODD: Final = _ENCODED | _NAMES | _PLACES
 
 
 def _readable(fields: dict[str, object]) -> Iterable[object]:
     """The values of a block of content, where base64 is a file, or nothing."""
-    if _ENCODED.isdisjoint(fields):
+    if _ODD.isdisjoint(fields):
         return fields.values()
     kind = fields.get("type")
     if kind == "base64":
         return (_ENCODED_FILE,)
     return [
-        _decoded(kind, name, fields) if name in _ENCODED and isinstance(value, str) else value
+        _decoded(kind, name, fields) if name in _ODD and isinstance(value, str) else value
         for name, value in fields.items()
     ]
 
 
 def _decoded(kind: object, name: str, fields: dict[str, object]) -> object:
-    """What base64 in a field stands for: a file; nothing, for thoughts that only the provider can read; or itself."""
-    if name in ("encrypted_content", "signature") or kind == "redacted_thinking":
+    """What an odd field stands for: a file; nothing, for names and for thoughts that only the provider can read; or
+    itself."""
+    if name in _NAMES or name in ("encrypted_content", "signature") or kind == "redacted_thinking":
         return None
+    if name in _PLACES:
+        # A link in a text's own fields is text; a block that is nothing but a link is what it leads to.
+        linked = name != "url" or kind == "url" or fields.keys() <= {"url", "detail"}
+        return _ENCODED_FILE if linked else fields[name]
     audio = name == "data" and "format" in fields
     image = name == "result" and kind == "image_generation_call"
     return _ENCODED_FILE if audio or image or name == "file_data" else fields[name]
-
-
-def _odd_bytes(item: str) -> int:
-    return _ENCODED_FILE_BYTES if item.startswith("data:") else len(item.encode("utf-8", "surrogatepass"))
-
-
-def estimated_tokens(seen_bytes: int) -> int:
-    """Four bytes of UTF-8 a token, rounded up: the usual rule of thumb for English; other scripts need fewer bytes."""
-    return -(-seen_bytes // 4)

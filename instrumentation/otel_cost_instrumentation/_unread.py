@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from otel_cost import semconv
+from otel_cost.estimating import Text
 from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._read import Attributes, text, text_bytes
 from otel_cost_instrumentation._stainless import Post
@@ -43,10 +44,11 @@ def _nothing(answer: object) -> Attributes:
 
 
 class _Unread:
-    """A stream of which nothing is known. Called final: there is nothing to estimate by."""
+    """A stream of which nothing is known."""
 
     final = True
-    seen_bytes = 0
+
+    def __init__(self, heard: Text) -> None: ...
 
     def read(self, chunk: object) -> bool:
         return True

@@ -15,8 +15,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_cost import semconv
+from otel_cost.estimating import Text
+from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Inside, Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
+from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._read import (
     Attributes,
     Names,
@@ -76,6 +79,13 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
         reader=MessageReader,
         arguments=kwargs,
         parameters=found,
+        written=written.message,
+        prompt=Prompt.of(
+            body.get("messages"),
+            body.get("system"),
+            tools=body.get("tools"),
+            unseen=[name for name in ("mcp_servers",) if body.get(name)],
+        ),
         input_bytes=text_bytes(body.get("messages"), body.get("system"), body.get("tools")),
         max_output_tokens=count(body, "max_tokens"),
     )
@@ -149,17 +159,18 @@ class MessageReader:
     """Events of a streamed message. ``message_start`` tells the input and a placeholder for the output;
     ``message_delta`` tells the totals, leaving out what did not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Text) -> None:
+        self._heard = heard
         self._known: Attributes = {}
         self._usage: dict[str, object] = {}
-        self.seen_bytes = 0
         self.final = False
 
     def read(self, event: object) -> bool:
         kind = text(event, "type")
         if kind == "content_block_delta":
             delta = field(event, "delta")
-            self.seen_bytes += text_bytes(*(text(delta, name) for name in ("text", "partial_json", "thinking")))
+            for name in ("text", "partial_json", "thinking"):
+                self._heard.add(text(delta, name))
         elif kind == "message_start":
             self._known = texts(field(event, "message"), _HEAD)
             self._take(field(event, "message", "usage"))

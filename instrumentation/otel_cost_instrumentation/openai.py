@@ -5,15 +5,18 @@ Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
 
 from otel_cost import semconv
+from otel_cost.estimating import Text
+from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._ask_usage import AZURE, may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
+from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._hosted_tools import hosted_tools
 from otel_cost_instrumentation._read import (
     Attributes,
@@ -55,12 +58,16 @@ HOSTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """``inputs``: fields of the body that are sent as tokens. ``asks``: a stream tells its usage only when asked."""
+    """``inputs``, ``tools``: fields that are sent as tokens. ``elsewhere``: fields that stand for tokens which are not
+    in the body. ``asks``: a stream tells its usage only when asked."""
 
     operation: str
     answer: Callable[[object], Attributes]
-    reader: Callable[[], Reader]
+    reader: Callable[[Text], Reader]
+    written: Callable[[object], Iterable[str] | None]
     inputs: tuple[str, ...]
+    tools: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     output_limits: tuple[str, ...] = ()
     asks: bool = False
 
@@ -91,8 +98,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     endpoint, body = ENDPOINTS.get(path), post.body
     if endpoint is None:
         return unread(post._replace(path=path), provider, kwargs, FREE)
-    limit = _limit(body, endpoint.output_limits)
-    choices = count(body, "n") or 1
+    limit, choices = _limit(body, endpoint.output_limits), count(body, "n") or 1
     asks = endpoint.asks and post.stream and may_ask(client, post, HOSTS, kwargs)
     return Request(
         operation=endpoint.operation,
@@ -104,9 +110,21 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
         reader=partial(ChatReader, conceal=True) if asks else endpoint.reader,
         arguments=with_usage(kwargs, body) if asks else kwargs,
         parameters=_parameters(post, limit, choices),
-        input_bytes=text_bytes(*[body.get(name) for name in endpoint.inputs]),
+        written=endpoint.written,
+        prompt=_prompt(endpoint, body),
+        input_bytes=text_bytes(*[body.get(name) for name in (*endpoint.inputs, *endpoint.tools)]),
         max_output_tokens=limit,
         choices=choices,
+    )
+
+
+def _prompt(endpoint: _Endpoint, body: Mapping[str, object]) -> Prompt:
+    return Prompt.of(
+        *(body.get(name) for name in endpoint.inputs),
+        tools=next((body[name] for name in endpoint.tools if body.get(name)), None),
+        conversation=endpoint.operation == semconv.OP_CHAT,
+        unseen=[name for name in endpoint.elsewhere if body.get(name)],
+        answered=endpoint.operation != semconv.OP_EMBEDDINGS,
     )
 
 
@@ -191,12 +209,12 @@ def embeddings(answer: object) -> Attributes:
 class ChatReader:
     """Chunks of a chat completion. ``conceal``: the chunk that only carries usage was asked for by otel-cost."""
 
-    def __init__(self, conceal: bool = False) -> None:
+    def __init__(self, heard: Text, conceal: bool = False) -> None:
+        self._heard = heard
         self._conceal = conceal
         self._usage: object = None
         self._head: Attributes = {}
         self._reasons: dict[int, str] = {}
-        self.seen_bytes = 0
 
     @property
     def final(self) -> bool:
@@ -220,14 +238,8 @@ class ChatReader:
         return True
 
     def _read_choice(self, choice: object) -> None:
-        delta = field(choice, "delta")
-        self.seen_bytes += text_bytes(
-            field(choice, "text"),
-            field(delta, "content"),
-            field(delta, "refusal"),
-            field(delta, "reasoning_content"),
-            [field(call, "function", "arguments") for call in items(delta, "tool_calls")],
-        )
+        for piece in written.said(choice, "delta"):
+            self._heard.add(piece)
         reason = text(choice, "finish_reason")
         if reason:
             self._reasons[count(choice, "index") or 0] = reason
@@ -252,15 +264,15 @@ _ENDS: Final = frozenset({"response.completed", "response.incomplete", "response
 class ResponseReader:
     """Events of a streamed response."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Text) -> None:
+        self._heard = heard
         self._known: Attributes = {}
-        self.seen_bytes = 0
         self.final = False
 
     def read(self, event: object) -> bool:
         kind = text(event, "type")
         if kind.endswith(".delta"):
-            self.seen_bytes += text_bytes(text(event, "delta"))
+            self._heard.add(text(event, "delta"))
         elif kind in _ENDS or kind == "response.created":
             answer = field(event, "response")
             self._known = response(answer)
@@ -278,7 +290,9 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         operation=semconv.OP_CHAT,
         answer=chat,
         reader=ChatReader,
-        inputs=("messages", "tools", "functions", "response_format"),
+        written=written.chat,
+        inputs=("messages", "response_format"),
+        tools=("tools", "functions"),
         output_limits=("max_completion_tokens", "max_tokens"),
         asks=True,
     ),
@@ -286,19 +300,25 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         operation=semconv.OP_CHAT,
         answer=response,
         reader=ResponseReader,
-        inputs=("input", "instructions", "tools", "text"),
+        written=written.response,
+        inputs=("input", "instructions", "text"),
+        tools=("tools",),
+        elsewhere=("previous_response_id", "conversation", "prompt"),
         output_limits=("max_output_tokens",),
     ),
     "responses/compact": _Endpoint(
         operation=semconv.OP_CHAT,
         answer=response,
         reader=ResponseReader,
+        written=written.response,
         inputs=("input", "instructions"),
+        elsewhere=("previous_response_id",),
     ),
     "completions": _Endpoint(
         operation=semconv.OP_TEXT_COMPLETION,
         answer=chat,
         reader=ChatReader,
+        written=written.chat,
         inputs=("prompt", "suffix"),
         output_limits=("max_tokens",),
         asks=True,
@@ -307,6 +327,7 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         operation=semconv.OP_EMBEDDINGS,
         answer=embeddings,
         reader=ResponseReader,
+        written=written.embeddings,
         inputs=("input",),
     ),
 }

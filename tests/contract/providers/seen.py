@@ -12,6 +12,8 @@ from tests.support.waiting import until
 from tests.support.world import World
 
 USAGE = 'usage:{"input":1000,"output":200}'
+TOKENS_OF_USAGE = 20
+"""Of a chat whose one message says it: 12, 3 for the words of the message's fields, 5 around it."""
 TOTALS = (1000, 200)
 
 

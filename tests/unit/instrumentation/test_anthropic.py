@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from otel_cost import semconv
+from otel_cost.estimating import Text
 from otel_cost_instrumentation import anthropic
 
 SEARCHES = semconv.UNIT_PREFIX + "web_searches"
@@ -104,7 +105,7 @@ def test_fast_mode_is_a_service_tier(speed: str | None, tier: str | None) -> Non
     """The answer's own service tier says "standard" all the same."""
     usage = {"input_tokens": 1, "output_tokens": 1, "service_tier": "standard", "speed": speed}
     found = anthropic.message({"usage": usage})
-    reader = anthropic.MessageReader()
+    reader = anthropic.MessageReader(Text())
     reader.read({"type": "message_start", "message": {"usage": usage}})
     reader.read({"type": "message_delta", "usage": {"output_tokens": 2}})
 
@@ -138,13 +139,14 @@ def test_iterations_that_list_less_than_the_totals_are_not_believed() -> None:
 
 
 def test_a_stream_takes_the_last_word_on_each_count() -> None:
-    reader = anthropic.MessageReader()
+    heard = Text(keep=100)
+    reader = anthropic.MessageReader(heard)
     start = {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1, "service_tier": "standard"}
     reader.read({"type": "message_start", "message": {"id": "m1", "model": "claude", "usage": start}})
     reader.read({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "12345678"}})
     assert not reader.final
     assert reader.attributes()[semconv.USAGE_INPUT_TOKENS] == 15
-    assert reader.seen_bytes == 8
+    assert heard.tokens(len, 100) == 8
 
     told = {"input_tokens": None, "output_tokens": 42, "server_tool_use": {"web_search_requests": 1}}
     reader.read({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": told})

@@ -10,6 +10,7 @@ import pytest
 
 from otel_cost import runtime, semconv
 from otel_cost.config import Config
+from otel_cost.estimating import Text
 from otel_cost_instrumentation import openai
 from otel_cost_instrumentation._call import Request
 from tests.support.world import make_world
@@ -87,7 +88,7 @@ def test_usage_is_asked_for_where_the_host_knows_the_option(
     read = request(host, version=version, **body)
 
     assert asked(read) is asks
-    assert isinstance(read.reader(), openai.ChatReader)
+    assert isinstance(read.reader(Text()), openai.ChatReader)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_what_the_app_asked_for_is_left_as_it_is() -> None:
     read = request(stream_options=theirs)
 
     assert read.arguments["body"]["stream_options"] is theirs  # type: ignore[index]
-    assert read.reader().read({"choices": [], "usage": {"prompt_tokens": 1}})
+    assert read.reader(Text()).read({"choices": [], "usage": {"prompt_tokens": 1}})
 
 
 def test_other_stream_options_of_the_app_are_kept() -> None:
@@ -184,7 +185,7 @@ def test_what_costs_and_is_not_read_is_a_call_without_usage(path: str) -> None:
     assert read.input_bytes >= 8
     assert read.arguments["body"] == {"model": "gpt-4o", "prompt": "12345678"}
     assert read.answer({"usage": {"prompt_tokens": 1}}) == {}
-    reader = read.reader()
+    reader = read.reader(Text())
     assert reader.read({"usage": {"prompt_tokens": 1}})
     assert (reader.final, reader.attributes()) == (True, {})
 
@@ -195,9 +196,10 @@ def test_a_legacy_completion() -> None:
     assert (read.operation, read.input_bytes, read.max_output_tokens) == ("text_completion", 8, 7)
     assert asked(read)
 
-    reader = read.reader()
+    heard = Text(keep=100)
+    reader = read.reader(heard)
     reader.read({"id": "c", "choices": [{"index": 0, "text": "12345", "finish_reason": "stop"}]})
-    assert reader.seen_bytes == 5
+    assert heard.tokens(len, 100) == 5
 
 
 def test_a_compaction_is_a_response() -> None:
@@ -341,20 +343,21 @@ def test_an_incomplete_response_says_what_stopped_it() -> None:
     assert found[semconv.RESPONSE_FINISH_REASONS] == ["max_output_tokens"]
 
 
-def test_a_chat_stream_counts_bytes_of_every_kind_of_delta() -> None:
-    reader = openai.ChatReader()
+def test_a_chat_stream_hears_every_kind_of_delta() -> None:
+    heard = Text(keep=100)
+    reader = openai.ChatReader(heard)
     reader.read({"choices": [{"index": 0, "delta": {"content": "four", "refusal": None}}]})
     reader.read({"choices": [{"index": 1, "delta": {"tool_calls": [{"function": {"arguments": "12345"}}]}}]})
     reader.read({"choices": [{"index": 0, "delta": {"content": "é"}, "finish_reason": "stop"}]})
 
-    assert reader.seen_bytes == 4 + 5 + 2
+    assert heard.tokens(len, 100) == 4 + 5 + 1
     assert not reader.final
     assert reader.attributes()[semconv.RESPONSE_FINISH_REASONS] == ["stop"]
 
 
 def test_usage_on_a_chunk_with_choices_is_shown_to_the_app() -> None:
     """Some servers send the usage with the last choice; only a chunk of nothing but usage may be kept back."""
-    reader = openai.ChatReader(conceal=True)
+    reader = openai.ChatReader(Text(), conceal=True)
 
     assert reader.read({"choices": [{"index": 0, "delta": {}}], "usage": {"prompt_tokens": 1}})
     assert not reader.read({"choices": [], "usage": {"prompt_tokens": 1}})
@@ -362,7 +365,7 @@ def test_usage_on_a_chunk_with_choices_is_shown_to_the_app() -> None:
 
 
 def test_usage_that_groq_tells_unasked_is_read() -> None:
-    reader = openai.ChatReader(conceal=True)
+    reader = openai.ChatReader(Text(), conceal=True)
     usage = {"prompt_tokens": 12, "completion_tokens": 26, "total_tokens": 38}
 
     assert reader.read({"choices": [{"index": 0, "delta": {"content": "Hi"}}], "x_groq": {"id": "req_1"}})
@@ -374,11 +377,12 @@ def test_usage_that_groq_tells_unasked_is_read() -> None:
 
 
 def test_an_error_event_of_a_streamed_response() -> None:
-    reader = openai.ResponseReader()
+    heard = Text(keep=100)
+    reader = openai.ResponseReader(heard)
     reader.read({"type": "response.created", "response": {"id": "r1", "model": "gpt-4o"}})
     reader.read({"type": "response.output_text.delta", "delta": "12345678"})
     reader.read({"type": "error", "code": "server_error"})
 
     assert not reader.final
-    assert reader.seen_bytes == 8
+    assert heard.tokens(len, 100) == 8
     assert reader.attributes()[semconv.ERROR_TYPE] == "server_error"

@@ -84,9 +84,28 @@ def test_a_generator_is_left_for_the_app() -> None:
     assert list(messages) == [{"content": "x"}]
 
 
-@pytest.mark.parametrize(("seen", "tokens"), [(0, 0), (1, 1), (4, 1), (5, 2)])
-def test_estimated_tokens(seen: int, tokens: int) -> None:
-    assert _read.estimated_tokens(seen) == tokens
+@pytest.mark.parametrize(
+    ("block", "files"),
+    [
+        ({"type": "image_url", "image_url": {"url": "https://x/a.png", "detail": "low"}}, 1),
+        ({"type": "input_image", "image_url": "https://x/a.png"}, 1),
+        ({"type": "input_file", "file_id": "file-1"}, 1),
+        ({"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}, 1),
+        ({"type": "text", "text": "see https://x/a.png"}, 0),
+        ({"type": "search_result", "title": "A", "url": "https://x"}, 0),
+        ({"type": "string", "properties": {"url": {"type": "string"}, "id": {"type": "string"}}}, 0),
+    ],
+)
+def test_files_that_are_only_named_are_files(block: object, files: int) -> None:
+    found = [piece for piece in _read.sent(block) if isinstance(piece, _read.Unread)]
+
+    assert found == [_read.Unread(_read.FILE_TOKENS, file=True)] * files
+
+
+def test_names_that_only_machines_read_are_no_text() -> None:
+    call = {"role": "tool", "tool_call_id": "call_9fY2kD", "content": "12"}
+
+    assert sorted(map(str, _read.sent(call))) == ["12", "content", "role", "tool", "tool_call_id"]
 
 
 @pytest.mark.parametrize(
