@@ -1,4 +1,4 @@
-"""How many tokens a text takes, where the provider did not say: by a tokenizer that is installed, else by its characters.
+"""How many tokens a text takes where the provider did not say: by an installed tokenizer, else by its characters.
 
 Both answer for OpenAI's vocabulary ``o200k_base`` and are scaled to the model's family. Every figure here was measured
 (``python -m tests.benchmarks.bench_estimation`` prints the errors); none of it is the provider's, so that what is
@@ -32,7 +32,7 @@ class Estimate(NamedTuple):
 _UNIT: Final = 100
 """Weights are in hundredths of a token."""
 _BY_FIRST_BYTE: Final = (
-    (range(ord("a"), ord("z") + 1), 22),
+    (range(ord("a"), ord("z") + 1), 21),
     (range(ord("A"), ord("Z") + 1), 35),
     (range(ord("0"), ord("9") + 1), 80),
     (b"\t\n\r", 95),
@@ -104,7 +104,8 @@ class Text:
 
     def add_apart(self, piece: str) -> None:
         """What follows as a text of its own."""
-        self.add(" ")
+        if piece and not self.empty:
+            self.add(" ")
         self.add(piece)
 
     def add_tokens(self, tokens: int) -> None:
@@ -148,10 +149,12 @@ def _whole(text: str) -> str:
 
 class _Family(NamedTuple):
     """``percent``: tokens of an English text, against o200k_base. ``tools``: what offering any tool adds to the prompt
-    beside their descriptions."""
+    beside their descriptions. ``framing``: tokens of a conversation beside the words of its messages and their fields;
+    the median is 5 at OpenAI, 7 at Anthropic, 6 at Groq, and nothing at Mistral."""
 
     percent: int
     tools: int = 20
+    framing: int = 5
 
 
 _OPENAI: Final = _Family(100)
@@ -159,8 +162,8 @@ _OTHER: Final = _Family(110)
 _FAMILIES: Final = (
     ("claude", _Family(120, 340)),
     ("gemini", _Family(105)),
-    ("mistral", _Family(130)),
-    ("mixtral", _Family(130)),
+    ("mistral", _Family(130, framing=0)),
+    ("mixtral", _Family(130, framing=0)),
     ("nova", _Family(112, 370)),
     ("llama", _Family(107)),
     ("gpt", _OPENAI),
@@ -170,9 +173,6 @@ _FAMILIES: Final = (
 )
 """Part of a model's name to its family; medians over the recorded calls."""
 _REASONERS: Final = re.compile(r"(^|/)o\d")
-_FRAMING: Final = 5
-"""Tokens of a conversation beside the words of its messages and their fields: the median of recorded chats is 5 at
-OpenAI, 7 at Anthropic, 6 at Groq, 1 at Mistral."""
 SAMPLE: Final = 32_768
 """Characters that are given to a tokenizer: about 1.5 ms, which hold up all threads."""
 
@@ -217,7 +217,8 @@ class Estimator:
     ) -> Estimate:
         """As :meth:`tokens_of`, with what the provider puts around a prompt. ``tools``: whether any are offered."""
         found = self.tokens_of(text, model, roughly=roughly)
-        around = (_FRAMING if conversation else 0) + (_family(model).tools if tools else 0)
+        family = _family(model)
+        around = (family.framing if conversation else 0) + (family.tools if tools else 0)
         return found._replace(tokens=found.tokens + around)
 
     def _loaded(self) -> Tokenizer | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
@@ -19,7 +19,7 @@ from otel_cost.model import PlannedCall
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
-from otel_cost_instrumentation._estimates import Estimates, Prompt
+from otel_cost_instrumentation._estimates import Estimates, Prompt, Written
 from otel_cost_instrumentation._read import Attributes
 from otel_cost_instrumentation._stream import complete, is_raw, is_stream, watched
 
@@ -59,8 +59,8 @@ class Request(NamedTuple):
         parameters: Conventional attributes of request parameters.
         input_bytes: UTF-8 bytes of text sent.
         max_output_tokens: The request's own limit for one choice; None where it has none.
-        written: From a complete answer to the text that was generated; None where there is no answer in it (yet).
         prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
+        written: From a complete answer to its text, for the same.
     """
 
     operation: str
@@ -75,7 +75,7 @@ class Request(NamedTuple):
     input_bytes: int = 0
     max_output_tokens: int | None = None
     choices: int = 1
-    written: Callable[[object], Iterable[str] | None] = _nothing_written
+    written: Written = _nothing_written
     prompt: Prompt | None = None
 
     def planned(self) -> PlannedCall:
@@ -110,8 +110,8 @@ class Call:
     """One admitted call. Opens one span, finishes once, from any thread; no method but ``__init__`` raises."""
 
     __slots__ = (
-        "_chunks", "_claimed", "_estimates", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns", "_reader", "_reaper",
-        "_request", "_runtime", "_span", "_tracer_of",
+        "_chunks", "_claimed", "_estimates", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns",
+        "_reader", "_reaper", "_request", "_runtime", "_span", "_tracer_of",
     )  # fmt: skip
 
     def __init__(
@@ -202,7 +202,7 @@ class Call:
             found = self._request.answer(answer)
             # A call that the provider says has failed, without a count, is one that failed before it cost anything.
             if semconv.ERROR_TYPE not in found:
-                found.update(self._estimates.of_answer(found, self._request.written(answer)))
+                found.update(self._estimates.of_answer(found, answer, self._request.written))
             self._write(found)
 
     def saw(self, chunk: object) -> bool:

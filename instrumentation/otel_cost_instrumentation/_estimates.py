@@ -6,12 +6,15 @@ of what streams in only counts are kept, and a bounded beginning where a tokeniz
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from otel_cost import semconv
 from otel_cost.estimating import Estimate, Estimator, Text
 from otel_cost_instrumentation._read import FILE_TOKENS, Attributes, Unread, count, sent
+
+Written = Callable[[object], Iterable[str] | None]
+"""From a complete answer to the text that was generated; None where there is no answer in it (yet)."""
 
 
 class Prompt(NamedTuple):
@@ -41,8 +44,8 @@ class Prompt(NamedTuple):
         answered: bool = True,
     ) -> Prompt:
         """Lists are copied: apps go on with theirs while an answer streams in."""
-        held = tuple(tuple(value) if isinstance(value, list) else value for value in (*values, tools))
-        return cls(held, conversation, bool(tools), tuple(unseen), answered)
+        held = [tuple(value) if isinstance(value, list) else value for value in (*values, tools)]
+        return cls(tuple(held), conversation, bool(tools), tuple(unseen), answered)
 
     def missing(self, known: Attributes) -> bool:
         """Whether ``known`` lacks a count of the call. An explicit zero is a count."""
@@ -66,15 +69,18 @@ class Estimates:
         self._prompt = None
         self.heard = Text()
 
-    def of_answer(self, known: Attributes, written: Iterable[str] | None) -> Attributes:
-        """What is missing in ``known`` of a whole answer with the text ``written``; None where it is no answer (yet)."""
+    def of_answer(self, known: Attributes, answer: object, written: Written) -> Attributes:
+        """What is missing in ``known`` of a whole ``answer``."""
         prompt = self._prompt
-        if prompt is None or written is None or not prompt.missing(known):
+        if prompt is None or not prompt.missing(known):
+            return {}
+        pieces = written(answer)
+        if pieces is None:
             return {}
         text = self._estimator.text()
-        for piece in written:
+        for piece in pieces:
             text.add_apart(piece)
-        return self._fill(prompt, known, text, roughly=False)
+        return self._fill(prompt, known, text)
 
     def of_stream(self, known: Attributes, *, final: bool, roughly: bool) -> Attributes:
         """What is missing in ``known`` of a stream: the whole input, and the output that was seen. ``final``: it told
@@ -82,9 +88,16 @@ class Estimates:
         prompt = self._prompt
         if prompt is None or (final and not prompt.missing(known)):
             return {}
+        if not final and semconv.USAGE_OUTPUT_TOKENS in known:
+            # What was told on the way is a part, or a placeholder.
+            told = count(known, semconv.USAGE_OUTPUT_TOKENS) or 0
+            rest = {name: value for name, value in known.items() if name != semconv.USAGE_OUTPUT_TOKENS}
+            return self._fill(prompt, rest, self.heard, roughly, at_least=told)
         return self._fill(prompt, known, self.heard, roughly)
 
-    def _fill(self, prompt: Prompt, known: Attributes, heard: Text, roughly: bool) -> Attributes:
+    def _fill(
+        self, prompt: Prompt, known: Attributes, heard: Text, roughly: bool = False, at_least: int = 0
+    ) -> Attributes:
         model = known.get(semconv.RESPONSE_MODEL)
         model = model if isinstance(model, str) and model else self._model
         found: Attributes = {semconv.USAGE_ESTIMATED: True}
@@ -93,10 +106,9 @@ class Estimates:
             sending, unseen = self._input(prompt, model, roughly)
             found[semconv.USAGE_INPUT_TOKENS] = sending.tokens
             how.append(f"input {sending.method}{unseen}")
-        if prompt.answered:
+        if prompt.answered and semconv.USAGE_OUTPUT_TOKENS not in known:
             output = self._estimator.tokens_of(heard, model, roughly=roughly)
-            # A stream may have told a part of its output, or a placeholder.
-            found[semconv.USAGE_OUTPUT_TOKENS] = max(count(known, semconv.USAGE_OUTPUT_TOKENS) or 0, output.tokens)
+            found[semconv.USAGE_OUTPUT_TOKENS] = max(at_least, output.tokens)
             how.append(f"output {output.method}")
         found[semconv.USAGE_ESTIMATED_HOW] = "otel-cost counted: " + "; ".join(how)
         return found
@@ -110,7 +122,7 @@ class Estimates:
                 files += piece.file
             else:
                 text.add_apart(piece)
-        unseen = [f"{files} files taken for {FILE_TOKENS} tokens each"] if files else []
+        unseen = [f"files: {files}, taken for {FILE_TOKENS} tokens each"] if files else []
         unseen += [f"not what {name} stands for" for name in prompt.unseen]
         estimate = self._estimator.prompt_tokens_of(
             text, model, conversation=prompt.conversation, tools=prompt.tools, roughly=roughly

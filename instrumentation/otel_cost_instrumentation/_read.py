@@ -16,8 +16,9 @@ Names = Mapping[str, str]
 """Attribute to the name of the field that it is read from."""
 
 FILE_TOKENS: Final = 1_500
-"""What an image, a sound or a document counts for: about one full-size image or two minutes of sound. (OpenAI bills 765 to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic
-about 1,600 for an image.) Its base64 text says nothing about tokens."""
+"""What an image, a sound or a document counts for: about one full-size image or two minutes of sound. (OpenAI bills 765
+to 1,445 tokens for a high-detail image and 10 for a second of sound, Anthropic about 1,600 for an image.) Its base64
+text says nothing about tokens."""
 
 
 def field(value: object, *path: str) -> object:
@@ -114,7 +115,9 @@ def sent(*values: object) -> Iterator[str | Unread]:
         if isinstance(item, str):
             yield _FILE if item.startswith(_ENCODED_FILE) else item
         elif isinstance(item, dict):
-            yield from (key for key in item if isinstance(key, str))
+            for key in item:
+                if isinstance(key, str):
+                    yield key
             stack.extend(_readable(item))
         elif isinstance(item, list | tuple):
             if item and type(item[0]) is int:

@@ -5,7 +5,7 @@ Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, cast
@@ -16,7 +16,7 @@ from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._ask_usage import AZURE, may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
-from otel_cost_instrumentation._estimates import Prompt
+from otel_cost_instrumentation._estimates import Prompt, Written
 from otel_cost_instrumentation._hosted_tools import hosted_tools
 from otel_cost_instrumentation._read import (
     Attributes,
@@ -64,7 +64,7 @@ class _Endpoint:
     operation: str
     answer: Callable[[object], Attributes]
     reader: Callable[[Text], Reader]
-    written: Callable[[object], Iterable[str] | None]
+    written: Written
     inputs: tuple[str, ...]
     tools: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -129,11 +129,7 @@ def _prompt(endpoint: _Endpoint, body: Mapping[str, object]) -> Prompt:
 
 
 def _limit(body: Mapping[str, object], names: tuple[str, ...]) -> int | None:
-    for name in names:
-        limit = count(body, name)
-        if limit is not None:
-            return limit
-    return None
+    return next((limit for name in names if (limit := count(body, name)) is not None), None)
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A few plain sentences in each of many scripts, written for measuring how many tokens text of that kind takes."""
 
+# ruff: noqa: E501, RUF001
 from __future__ import annotations
 
 from typing import Final
@@ -45,3 +46,28 @@ SENTENCES: Final[dict[str, str]] = {
     "('priced', 'estimated') GROUP BY team HAVING SUM(amount_nano) > 0 ORDER BY usd DESC LIMIT 20;",
     "Numbers": "2026-11-22 06:30:01 1,284.50 3.14159265 192.168.0.17 0x7ffdeadbeef 42 1000000 99.95% 7f3a9c21",
 }
+
+O200K_TOKENS: Final[dict[str, int]] = {
+    "English": 35,
+    "German": 43,
+    "French": 41,
+    "Spanish": 37,
+    "Polish": 55,
+    "Vietnamese": 50,
+    "Russian": 50,
+    "Greek": 56,
+    "Arabic": 45,
+    "Hebrew": 48,
+    "Hindi": 45,
+    "Thai": 56,
+    "Chinese": 39,
+    "Japanese": 62,
+    "Korean": 47,
+    "Emoji": 30,
+    "Python": 62,
+    "JSON": 76,
+    "JavaScript": 66,
+    "SQL": 59,
+    "Numbers": 59,
+}
+"""What OpenAI's vocabulary makes of each (rs-bpe 0.1.0)."""

@@ -15,7 +15,7 @@ from otel_cost_instrumentation._read import Attributes, totals
 
 NAME = "made_up_sdk"
 WORD = "words"
-"""Five small letters: 1.1 tokens of gpt-4o, by the heuristic."""
+"""Five small letters: 1.05 tokens of gpt-4o, by the heuristic."""
 PROMPT = WORD * 10
 SEARCHES = semconv.UNIT_PREFIX + "web_searches"
 
