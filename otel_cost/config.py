@@ -65,6 +65,24 @@ class LabelSettings:
 
 
 @dataclass(frozen=True)
+class SecondOpinionSettings:
+    """What to do with costs that others wrote on a span, or that the provider reported."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    prefer: Literal["ours", "provider", "any"] = "ours"
+    """``ours``: our price; the provider's own bill where we have none. ``provider``: its bill wherever it sends one.
+    ``any``: like ours, and what others wrote where neither is there (estimated)."""
+    tolerance: str = "1%"
+    """How far a second opinion may be from what is charged."""
+    floor_usd: Decimal = Decimal("0.000001")
+    """A difference of no more than this is rounding, whatever share it is."""
+
+    def __post_init__(self) -> None:
+        parse_percent(self.tolerance)
+        _check_amount("floor_usd", self.floor_usd)
+
+
+@dataclass(frozen=True)
 class PriceSettings:
     """Prices beyond the packaged ones."""
 
@@ -77,6 +95,7 @@ class PriceSettings:
     """Price data that ``otel-cost prices update`` wrote; None, or a file that is not there, takes the packaged data."""
     refresh: str = "off"
     """How often a running process fetches fresh price data (``1h``); ``off``: never, nothing is fetched."""
+    second_opinions: SecondOpinionSettings = field(default_factory=SecondOpinionSettings)
 
     def __post_init__(self) -> None:
         if self.refresh != "off" and parse_duration(self.refresh) < 60:

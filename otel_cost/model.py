@@ -56,6 +56,7 @@ class Reason(StrEnum):
     PRICES_LOADING = "prices_loading"  # nobody adopts this one: the record waits and is priced when they are there
     NO_PRICES = "no_prices"  # prices could not be loaded; the log says why
     REMOTE_AGENT = "remote_agent"
+    SECOND_OPINION = "second_opinion"  # estimated: there is no price, and what others wrote was let stand for it
     HAS_COUNTED_CHILD = "has_counted_child"  # wrapper: a call inside it was counted
     INTERNAL_AGENT = "internal_agent"  # wrapper: an agent in this process makes its calls itself
     SAME_RESPONSE = "same_response"  # duplicate: the same response id and totals
@@ -179,6 +180,58 @@ class Charge:
         return Decimal(self.amount_nano) / NANO
 
 
+class OpinionKind(StrEnum):
+    """Whose figure it is."""
+
+    OURS = "ours"
+    PROVIDER = "provider"  # the one who sends the bill says what it will be
+    FOREIGN = "foreign"  # somebody else's arithmetic
+
+
+class OpinionSource(StrEnum):
+    """Who says what a call cost: a closed list, safe as a metric label."""
+
+    OTEL_COST = "otel-cost"  # our own figure, where another one was preferred
+    OPENROUTER = "openrouter"
+    PERPLEXITY = "perplexity"
+    X_AI = "x_ai"
+    GATEWAY = "gateway"  # an answer of a host that is not known to send bills
+    OPENLIT = "openlit"
+    LOGFIRE = "logfire"  # and Pydantic-AI
+    OPENINFERENCE = "openinference"
+    LITELLM = "litellm"
+    LANGFUSE = "langfuse"
+    CONVENTION = "convention"  # the draft convention's attribute, written by whomever
+
+    @property
+    def kind(self) -> OpinionKind:
+        return _OPINION_KINDS.get(self, OpinionKind.FOREIGN)
+
+
+_OPINION_KINDS: Final = {
+    OpinionSource.OTEL_COST: OpinionKind.OURS,
+    OpinionSource.OPENROUTER: OpinionKind.PROVIDER,
+    OpinionSource.PERPLEXITY: OpinionKind.PROVIDER,
+    OpinionSource.X_AI: OpinionKind.PROVIDER,
+}
+MAX_OPINION_NANO: Final = 10**15
+"""A figure of more than 1,000,000 USD for one call is no amount of money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What somebody says that a call cost, beside what it was charged.
+
+    ``amount_nano`` is None where something was written that is no amount of money. ``against_nano`` is the figure that
+    it was compared with, None where there was none; ``disagrees``: beyond the tolerance that is set.
+    """
+
+    source: OpinionSource
+    amount_nano: int | None
+    against_nano: int | None = None
+    disagrees: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who called the app, as far as middleware was allowed to say: route, address, and a keyed hash of the token."""
@@ -226,6 +279,8 @@ class CostRecord:
     time_to_first_chunk_s: float | None = None
     counted_as: str = ""
     """For a wrapper or duplicate: the key of a record that carries the money, where one is known."""
+    opinions: tuple[Opinion, ...] = ()
+    """What others say that it cost, at most one of each source. Never part of any sum."""
 
     @property
     def model(self) -> str:

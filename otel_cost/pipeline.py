@@ -15,13 +15,14 @@ from typing import Final, Protocol
 
 from otel_cost import dialects, labelling, semconv, shield, tool_calls, wire
 from otel_cost.config import Config
-from otel_cost.dialects import Reading
+from otel_cost.dialects import Reading, opinions
 from otel_cost.ended import EndedSpan, record_of, sighting_of, sighting_of_record, verdict_of
 from otel_cost.forking import after_fork_in_child
 from otel_cost.matching import Matcher, Verdict
 from otel_cost.model import Charge, CostRecord, Kind, Layer, Reason, Status, Usage, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 from otel_cost.sightings import Sighting
+from otel_cost.weighing import Weigher
 
 _log = logging.getLogger(semconv.LOGGER)
 _charges_log = logging.getLogger(semconv.LOGGER_CHARGES)
@@ -68,6 +69,7 @@ class Pipeline:
         self._adopt = adopt
         self._clock_ns = clock_ns
         self._resolver = labelling.Resolver(config)
+        self._weigher = Weigher(config.prices.second_opinions)
         self._has_own_prices = bool(config.prices.files or config.prices.overlay)
         self._forget_waiting()
         after_fork_in_child(self._forget_waiting)
@@ -94,7 +96,10 @@ class Pipeline:
         sighting = sighting_of(span, reading, key, who.get("tenant", ""))
         adopted = wire.verdict_on(span.attributes) if self._adopt else None
         if adopted is not None:
-            return self._adopted(record_of(span, reading, key, who, adopted.charge, adopted.counted_as), sighting)
+            record = record_of(span, reading, key, who, adopted.charge, adopted.counted_as)
+            if adopted.opinions:
+                record = replace(record, opinions=adopted.opinions)
+            return self._adopted(record, sighting, _query(span, reading))
         verdict = self._matcher.judge(sighting, self._clock_ns())
         return self._settle(span, reading, key, who, verdict)
 
@@ -115,9 +120,11 @@ class Pipeline:
             left = max(0.0, deadline - time.monotonic())
             return self._settling.wait_for(lambda: not self._waiting and not self._in_flight, left)
 
-    def _adopted(self, record: CostRecord, sighting: Sighting) -> CostRecord:
+    def _adopted(self, record: CostRecord, sighting: Sighting, query: PriceQuery | None = None) -> CostRecord:
         """Book a verdict that was made in process, unless another process's span of the same call was booked."""
         made = verdict_of(record)
+        if record.opinions:
+            record = self._weigher.compare(record, self._own_charge(record, query))
         sighting = sighting._replace(priced=record.charge.status.counted)
         verdict = self._matcher.adopt(sighting, made, self._clock_ns())
         if verdict.status is not None and made.status is None:
@@ -175,6 +182,12 @@ class Pipeline:
                 if self._pricer.ready() and (catalog := self._pricer.catalog(0)) is not None:
                     charge = _price(reading.usage, query, catalog, _estimated(span, reading))
         record = record_of(span, reading, key, who, charge, verdict.counted_as)
+        # A wrapper's cost is the sum of other calls': no opinion on one.
+        if verdict.status is not Status.WRAPPER:
+            said = opinions.read(span.attributes, reading.provider, reading.server_address)
+            if said:
+                own = self._own_charge(record, query or _query(span, reading))
+                record = self._weigher.weigh(replace(record, opinions=said), own)
         if not settles:
             return record
         self._take_back(verdict.voids)
@@ -183,6 +196,13 @@ class Pipeline:
         else:
             self._hand_on(record)
         return record
+
+    def _own_charge(self, record: CostRecord, query: PriceQuery | None) -> Charge | None:
+        """What a duplicate would cost by itself, for opinions to be compared with; no money. None while prices load."""
+        if record.charge.status is not Status.DUPLICATE or record.usage is None or query is None:
+            return None
+        catalog = self._pricer.catalog(0) if self._pricer.ready() else None
+        return catalog.price(record.usage, query) if catalog is not None else None
 
     def _wait_for_prices(self, record: CostRecord, query: PriceQuery, estimated: str) -> None:
         self._pricer.start_loading()
@@ -215,7 +235,7 @@ class Pipeline:
         elif catalog is not None:
             charge = _price(record.usage, query, catalog, estimated)
         if charge is not None:
-            self._hand_on(replace(record, charge=charge))
+            self._hand_on(self._weigher.weigh(replace(record, charge=charge)))
 
     def _hand_on(self, record: CostRecord) -> None:
         self._tell(record)

@@ -160,6 +160,8 @@ class CostSpanProcessor(SpanProcessor):
             if name not in attributes and name not in written:
                 written[name] = value
         written.update(wire.charge_to_attributes(record.charge))
+        if record.opinions:
+            written.update(wire.opinions_to_attributes(record.opinions))
         written.update(_compatible(record, self._compat))
         span.set_attributes(written)
         _add_to_ancestors(node, record)

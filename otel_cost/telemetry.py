@@ -78,6 +78,8 @@ class Telemetry:
         self._spend: dict[Key, int] = {}
         self._tokens: dict[Key, int] = {}
         self._operations: dict[Key, int] = {}
+        self._disagreements: dict[Key, int] = {}
+        self._unreadable: dict[Key, int] = {}
         self._budget_events: dict[tuple[str, Key], int] = {}
         self._histogram_cache: dict[Key, Mapping[str, str]] = {}
 
@@ -105,6 +107,11 @@ class Telemetry:
             if record.usage is not None and charge.status not in (Status.WRAPPER, Status.DUPLICATE):
                 for token_type, count in disjoint_tokens(record.usage.counts):
                     _add(self._tokens, (*labels, token_type), count)
+            for opinion in record.opinions:
+                if opinion.disagrees:
+                    _add(self._disagreements, (labels[0], labels[1], opinion.source.value), 1)
+                if opinion.amount_nano is None:
+                    _add(self._unreadable, (opinion.source.value,), 1)
         attributes = self._histogram_attributes(labels)
         span_context = _context_of(record)
         if charge.status.counted:
@@ -200,6 +207,18 @@ class Telemetry:
                 self._observe_tokens,
             ),
             (semconv.METRIC_OPERATIONS, semconv.UNIT_OPERATION, "Operations by status", self._observe_operations),
+            (
+                semconv.METRIC_DISAGREEMENTS,
+                "{opinion}",
+                "Costs that others state and that differ from what is charged",
+                self._observe_disagreements,
+            ),
+            (
+                semconv.METRIC_UNREADABLE_OPINIONS,
+                "{opinion}",
+                "Costs that others wrote and that are no amount of money",
+                self._observe_unreadable,
+            ),
             (semconv.METRIC_BUDGET_BREACHES, "{breach}", "Budgets that reached 100 %", self._observe_breaches),
             (semconv.METRIC_BUDGET_BLOCKED, "{call}", "Calls that a budget blocked", self._observe_blocked),
             (semconv.METRIC_ERRORS, "{error}", "Faults inside otel-cost", _observe_faults),
@@ -251,6 +270,15 @@ class Telemetry:
             if reason:
                 attributes[semconv.REASON] = reason
             yield Observation(count, attributes)
+
+    def _observe_disagreements(self) -> Iterable[Observation]:
+        for key, count in self._snapshot(self._disagreements):
+            attributes = zip((semconv.PROVIDER_NAME, semconv.RESPONSE_MODEL, semconv.OPINION_SOURCE), key, strict=True)
+            yield Observation(count, {name: value for name, value in attributes if value})
+
+    def _observe_unreadable(self) -> Iterable[Observation]:
+        for (source,), count in self._snapshot(self._unreadable):
+            yield Observation(count, {semconv.OPINION_SOURCE: source})
 
     def _observe_breaches(self) -> Iterable[Observation]:
         return self._observe_budget_events(semconv.EVENT_BUDGET_BREACH)

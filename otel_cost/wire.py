@@ -14,11 +14,14 @@ from otel_cost import semconv
 from otel_cost.errors import InvalidUsage
 from otel_cost.model import (
     COST_PARTS,
+    MAX_OPINION_NANO,
     NANO,
     Charge,
     CostRecord,
     Kind,
     Layer,
+    Opinion,
+    OpinionSource,
     PricingModel,
     Reason,
     Status,
@@ -30,14 +33,17 @@ from otel_cost.units import UNITS
 Value = str | bool | int | float
 _REASONS: Final = {reason.value: reason for reason in Reason}
 _LABELS_PREFIX: Final = semconv.LABEL_PREFIX + "label."
+_OPINIONS: Final = {semconv.OPINION_PREFIX + source.value: source for source in OpinionSource}
 
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A verdict that was made in process and stands on a span."""
+    """A verdict that was made in process and stands on a span, with the opinions that were heard there. Costs under
+    other names on such a span are not heard again: they may be ours (``compat``)."""
 
     charge: Charge
     counted_as: str
+    opinions: tuple[Opinion, ...] = ()
 
 
 def charge_to_attributes(charge: Charge) -> dict[str, Value]:
@@ -76,7 +82,33 @@ def verdict_on(attributes: Mapping[str, object]) -> Adopted | None:
         return None  # written by something else, or a newer release: price it here
     if charge.reason in (Reason.PRICES_LOADING, Reason.FAULT):
         return None
-    return Adopted(charge, _text(attributes, semconv.CHARGE_COUNTED))
+    return Adopted(charge, _text(attributes, semconv.CHARGE_COUNTED), _opinions_of(attributes))
+
+
+def opinions_to_attributes(opinions: tuple[Opinion, ...]) -> dict[str, Value]:
+    """Second opinions as span attributes: for the eye, and for the book, which compares them anew."""
+    attributes: dict[str, Value] = {
+        semconv.OPINION_PREFIX + opinion.source.value: nano_to_usd(opinion.amount_nano)
+        for opinion in opinions
+        if opinion.amount_nano is not None
+    }
+    if any(opinion.disagrees for opinion in opinions):
+        attributes[semconv.OPINION_DISAGREES] = True
+    return attributes
+
+
+def _opinions_of(attributes: Mapping[str, object]) -> tuple[Opinion, ...]:
+    if attributes.keys().isdisjoint(_OPINIONS):
+        return ()
+    found: list[Opinion] = []
+    for name, source in _OPINIONS.items():
+        try:
+            nano = _nano(attributes, "", name)
+        except (ValueError, OverflowError):
+            continue
+        if nano is not None and nano <= MAX_OPINION_NANO:
+            found.append(Opinion(source, nano))
+    return tuple(found)
 
 
 def _charge_of(attributes: Mapping[str, object], status: Status) -> Charge:
@@ -109,6 +141,7 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
     charge = record.charge
     attributes: dict[str, Value] = {
         **charge_to_attributes(charge),
+        **opinions_to_attributes(record.opinions),
         semconv.CHARGE_KEY: record.key,
         semconv.CHARGE_AMOUNT_NANO: charge.amount_nano,
         semconv.CHARGE_LIST_NANO: charge.list_nano,
@@ -187,6 +220,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         finish_reason=_text(attributes, semconv.RESPONSE_FINISH_REASONS),
         error=_text(attributes, semconv.ERROR_TYPE),
         counted_as=_text(attributes, semconv.CHARGE_COUNTED),
+        opinions=_opinions_of(attributes),
     )
 
 

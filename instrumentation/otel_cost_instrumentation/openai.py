@@ -31,6 +31,7 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
+from otel_cost_instrumentation._reported import reported_cost
 from otel_cost_instrumentation._stainless import Post, provider_of, read_post
 from otel_cost_instrumentation._unread import unread
 
@@ -165,6 +166,7 @@ def token_usage(usage: object) -> Attributes:
     found = totals(usage, _CHAT_TOTALS)
     found.update(parts(field(usage, "prompt_tokens_details"), _INPUT_PARTS))
     found.update(parts(field(usage, "completion_tokens_details"), _OUTPUT_PARTS))
+    found.update(reported_cost(usage))
     return found
 
 
@@ -173,6 +175,7 @@ def response_usage(usage: object) -> Attributes:
     found = totals(usage, _RESPONSE_TOTALS)
     found.update(parts(field(usage, "input_tokens_details"), _INPUT_PARTS))
     found.update(parts(field(usage, "output_tokens_details"), _OUTPUT_PARTS))
+    found.update(reported_cost(usage))
     return found
 
 

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "report": Lazy(f"{__name__}.report", "Who spent what on which model, from the book.", "server"),
     "prices": Lazy(f"{__name__}.prices", "What models cost, by hand, and whether the prices are right.", "server"),
     "unpriced": Lazy(f"{__name__}.unpriced", "Calls in the book without a price, and what to add.", "server"),
+    "disagreements": Lazy(f"{__name__}.disagreements", "Where the book differs from what others say.", "server"),
     "config": Lazy(f"{__name__}.config", "Check a config file before an app or the server reads it.", "server"),
 }
 

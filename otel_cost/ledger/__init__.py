@@ -7,6 +7,7 @@ this package imports no database library.
 from __future__ import annotations
 
 from otel_cost.ledger.base import (
+    Disagreement,
     Entry,
     EntryKind,
     Ledger,
@@ -17,4 +18,14 @@ from otel_cost.ledger.base import (
     Written,
 )
 
-__all__ = ["Entry", "EntryKind", "Ledger", "Summary", "SummaryQuery", "SummaryRow", "Unpriced", "Written"]
+__all__ = [
+    "Disagreement",
+    "Entry",
+    "EntryKind",
+    "Ledger",
+    "Summary",
+    "SummaryQuery",
+    "SummaryRow",
+    "Unpriced",
+    "Written",
+]

@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
-from otel_cost.model import COST_PARTS, Charge, CostRecord, Reason, Status, Void, empty
+from otel_cost.model import COST_PARTS, Charge, CostRecord, Opinion, OpinionSource, Reason, Status, Void, empty
 
 RECORD_FIELDS: Final = ("provider", "model", "operation", "kind", "layer", "scope")
 """What a call was: fixed when its record is first booked."""
@@ -62,7 +62,7 @@ def bookable(record: CostRecord) -> CostRecord | None:
     if all(0 <= amount <= MAX_AMOUNT for amount in (charge.amount_nano, charge.list_nano, *charge.parts)):
         return record
     detail = f"an amount of {charge.amount_nano} nano-USD is beyond what one call can cost"
-    return replace(record, charge=Charge(Status.UNPRICED, Reason.INVALID_USAGE, detail))
+    return replace(record, charge=Charge(Status.UNPRICED, Reason.INVALID_USAGE, detail), opinions=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """A second opinion on one record, as it was when the verdict of that sequence was posted. In no sum of the book."""
+
+    record_key: str
+    sequence: int
+    opinion: Opinion
+    dimensions: Mapping[str, str] = field(default_factory=empty)
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """What one write did: how many records were new, known already, corrected, voided; and the rows it added."""
 
@@ -106,6 +116,7 @@ class Written:
     corrected: int = 0
     voided: int = 0
     entries: tuple[Entry, ...] = ()
+    opinions: tuple[Heard, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +185,25 @@ class Unpriced:
     output_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Opinions of one source on the calls of one model, as far as they were compared.
+
+    ``compared`` calls in all, ``disagreeing`` of them beyond the tolerance; the sums (nano-USD) are over the latter:
+    ``stated_nano`` by the source, ``against_nano`` what that was compared with. ``example`` is the key of the one that
+    is farthest off.
+    """
+
+    provider: str
+    model: str
+    source: OpinionSource
+    compared: int
+    disagreeing: int
+    stated_nano: int
+    against_nano: int
+    example: str
+
+
 class Ledger(Protocol):
     """Safe from any thread; several processes may hold ledgers over one store. All raise LedgerError on failure."""
 
@@ -188,6 +218,11 @@ class Ledger(Protocol):
 
     def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
         """The calls within ``query`` that have no price, most frequent first; ``query.group_by`` is not used."""
+        ...
+
+    def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
+        """Second opinions on the calls within ``query``, those that are farthest off in sum first; sources that never
+        disagree come last. ``query.group_by`` is not used."""
         ...
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:

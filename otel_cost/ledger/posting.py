@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from otel_cost.ledger.base import RECORD_FIELDS, Entry, EntryKind, Written
+from otel_cost.ledger.base import RECORD_FIELDS, Entry, EntryKind, Heard, Written
 from otel_cost.model import Charge, CostRecord, Reason, Status, Void
 
 SETTLED_ELSEWHERE: Final = (Status.WRAPPER, Status.DUPLICATE)
@@ -83,6 +83,7 @@ class Posting:
         self._new: dict[str, CostRecord] = {}
         self._changed: set[str] = set()
         self._entries: list[Entry] = []
+        self._heard: list[Heard] = []
         self._unchanged = self._corrected = self._voided = 0
 
     @property
@@ -103,6 +104,7 @@ class Posting:
             corrected=self._corrected,
             voided=self._voided,
             entries=tuple(self._entries),
+            opinions=tuple(self._heard),
         )
 
     def take_all(self, records: Iterable[CostRecord], voids: Iterable[Void]) -> None:
@@ -117,6 +119,7 @@ class Posting:
             self._new[record.key] = record
             self._standings[record.key] = posted = standing_of(record)
             self._entries.append(posted.entry(EntryKind.CHARGE, 1, 0))
+            self._hear(record, 0)
             return
         kind = self._change(standing, record)
         if kind is None:
@@ -125,6 +128,14 @@ class Posting:
         arriving = standing_of(record)
         counts = arriving.counts or standing.counts
         self._post(kind, standing, replace(standing, charge=record.charge, counts=counts, counted_as=record.counted_as))
+        self._hear(record, standing.sequence + 2)
+
+    def _hear(self, record: CostRecord, sequence: int) -> None:
+        """Opinions belong to the verdict that they were compared with."""
+        heard = [opinion for opinion in record.opinions if opinion.amount_nano is not None]
+        if heard:
+            dimensions = dimensions_of(record)
+            self._heard += [Heard(record.key, sequence, opinion, dimensions) for opinion in heard]
 
     def _void(self, void: Void) -> None:
         standing = self._standings.get(void.key)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry
+from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry, Heard
 from otel_cost.ledger.posting import Standing
 from otel_cost.ledger.schema import PART_COLUMNS
 from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Usage
@@ -119,6 +119,18 @@ def entry_row(entry: Entry, booked_ns: int) -> Row:
         "catalog": text(charge.catalog),
         "source": text(charge.source),
         "counted_as": text(entry.counted_as),
+    }
+
+
+def opinion_row(heard: Heard) -> Row:
+    opinion = heard.opinion
+    return {
+        "record_key": text(heard.record_key),
+        "sequence": heard.sequence,
+        "source": opinion.source.value,
+        "amount_nano": opinion.amount_nano,
+        "against_nano": opinion.against_nano,
+        "disagrees": opinion.disagrees,
     }
 
 

@@ -1,7 +1,8 @@
-"""The two tables of the book. Money is nano-USD and time UTC nanoseconds, both 64-bit integers everywhere.
+"""The tables of the book. Money is nano-USD and time UTC nanoseconds, both 64-bit integers everywhere.
 
 ``entries`` is append-only. ``records`` has one row a call: what it was (never changed), and a pointer to the entry that
-holds its present verdict (the last one), so that a re-sent record is compared with one look.
+holds its present verdict (the last one), so that a re-sent record is compared with one look. ``opinions`` stands beside
+them: what others say that a call cost, by the entry that it was compared with. It is in no sum.
 """
 
 from __future__ import annotations
@@ -89,4 +90,15 @@ entries: Final = Table(
     UniqueConstraint("record_key", "sequence"),
     Index(None, "occurred_ns"),
     Index(None, "booked_ns"),
+)
+
+opinions: Final = Table(
+    "opinions",
+    metadata,
+    Column("record_key", Text, ForeignKey("records.record_key"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("amount_nano", BigInteger, nullable=False),
+    Column("against_nano", BigInteger, nullable=True),
+    Column("disagrees", Boolean, nullable=False),
 )

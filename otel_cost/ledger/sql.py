@@ -22,9 +22,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import queries, rows
-from otel_cost.ledger.base import Summary, SummaryQuery, Unpriced, Written
+from otel_cost.ledger.base import Disagreement, Summary, SummaryQuery, Unpriced, Written
 from otel_cost.ledger.posting import Posting, Standing, keys_of
-from otel_cost.ledger.schema import entries, metadata, records
+from otel_cost.ledger.schema import entries, metadata, opinions, records
 from otel_cost.model import CostRecord, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
@@ -103,6 +103,10 @@ class SqlLedger:
     def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
         with self._reading() as connection:
             return queries.unpriced(connection, query)
+
+    def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
+        with self._reading() as connection:
+            return queries.disagreements(connection, query)
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
         newest = select(records).where(records.c.booked_ns >= since_ns).order_by(records.c.booked_ns.desc())
@@ -200,6 +204,8 @@ def _save(connection: Connection, posting: Posting, booked_ns: int) -> None:
         )
     if added := posting.written.entries:
         connection.execute(insert(entries), [rows.entry_row(entry, booked_ns) for entry in added])
+    if heard := posting.written.opinions:
+        connection.execute(insert(opinions), [rows.opinion_row(one) for one in heard])
 
 
 def _parsed(url: str) -> URL:

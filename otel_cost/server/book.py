@@ -59,4 +59,5 @@ class Book:
                 self._voids = {**voids, **self._voids}
             raise
         self._metrics.book(written.entries)
+        self._metrics.hear(written.opinions)
         return written

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from otel_cost import semconv, shield
 from otel_cost.label_bounds import LabelBounds
-from otel_cost.ledger.base import Entry
+from otel_cost.ledger.base import Entry, Heard
 from otel_cost.model import nano_to_usd
 from otel_cost.units import disjoint_tokens
 
@@ -39,6 +39,7 @@ class BookMetrics(Collector):
         self._voided: Counter[_Labels] = Counter()
         self._tokens: Counter[_Labels] = Counter()
         self._operations: Counter[_Labels] = Counter()
+        self._disagreements: Counter[_Labels] = Counter()
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -60,10 +61,19 @@ class BookMetrics(Collector):
             for labels, count in tokens.items():
                 self._tokens[labels] += max(0, count)
 
+    def hear(self, opinions: Iterable[Heard]) -> None:
+        """Count second opinions that were added to the book and that disagree with it."""
+        with self._lock:
+            for heard in opinions:
+                if heard.opinion.disagrees:
+                    labels = self._labels(heard.dimensions)[:2]
+                    self._disagreements[*labels, heard.opinion.source.value] += 1
+
     def collect(self) -> Iterator[CounterMetricFamily]:
         with self._lock:
             spend, voided = dict(self._spend), dict(self._voided)
             tokens, operations = dict(self._tokens), dict(self._operations)
+            disagreements = dict(self._disagreements)
         names = self._bounds.names
         yield _usd(semconv.METRIC_BOOK_SPEND, "Booked spend in USD; subtract what was voided.", names, spend)
         yield _usd(semconv.METRIC_BOOK_VOIDED, "Booked spend in USD that was taken back again.", names, voided)
@@ -73,6 +83,12 @@ class BookMetrics(Collector):
             "Verdicts booked, by the kind of entry that brought them.",
             (*names, "status", "reason", "entry"),
             operations,
+        )
+        yield _counts(
+            semconv.METRIC_BOOK_DISAGREEMENTS,
+            "Costs that others state and that differ from what is booked.",
+            ("provider", "model", "source"),
+            disagreements,
         )
         yield _counts(
             semconv.METRIC_LABEL_OVERFLOW,

@@ -8,7 +8,7 @@ import pytest
 
 from otel_cost.config import Config
 from otel_cost.errors import LedgerError
-from otel_cost.ledger import Ledger, Summary, SummaryQuery, Unpriced, Written
+from otel_cost.ledger import Disagreement, Ledger, Summary, SummaryQuery, Unpriced, Written
 from otel_cost.model import CostRecord, Void
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
@@ -35,6 +35,9 @@ class Flaky:
 
     def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
         return self._ledger.unpriced(query)
+
+    def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
+        return self._ledger.disagreements(query)
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
         return self._ledger.recent(since_ns, limit)

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from otel_cost.cli import COMMANDS, main
 from otel_cost.ledger.sql import open_ledger
+from otel_cost.model import Opinion, OpinionSource
 from tests.contract.ledger.books import NOON, priced, record, unpriced
 
 HOUR = 3600 * 10**9
@@ -169,6 +170,61 @@ def test_report_without_a_book_makes_none(tmp_path: Path) -> None:
 def test_the_database_may_come_from_the_environment(book: str) -> None:
     result = _run("report", "--format", "json", OTEL_COST_SERVER_DATABASE=book)
     assert json.loads(result.output)["total"]["calls"] == 4
+
+
+# --- disagreements ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disputed(tmp_path: Path) -> str:
+    url = f"sqlite:///{tmp_path / 'some.db'}"
+    now = time.time_ns()
+    opinions = (
+        Opinion(OpinionSource.OPENLIT, 1_500_000, 1_000_000, disagrees=True),
+        Opinion(OpinionSource.LOGFIRE, 1_000_000, 1_000_000),
+    )
+    with open_ledger(url) as ledger:
+        one = replace(record(1, priced(1_000_000)), start_ns=now - HOUR, opinions=opinions)
+        old = replace(record(2, priced(1_000_000)), start_ns=now - 48 * HOUR, opinions=opinions)
+        free = Opinion(OpinionSource.LANGFUSE, 5_000_000_000, 0, disagrees=True)
+        last = replace(record(3, priced(0), service="[red]\x1b"), start_ns=now - HOUR, opinions=(free,))
+        ledger.write([one, old, replace(last, model_answered="[red]\x1bgpt")], booked_at_ns=now)
+    return url
+
+
+def test_disagreements_lists_who_differs_by_how_much(disputed: str) -> None:
+    result = _run("disagreements", "--db", disputed, "--since", "24h")
+    assert result.exit_code == 0, result.output
+    langfuse, openlit = (line for line in result.output.splitlines() if "langfuse" in line or "openlit" in line)
+    for text in ("[red]", "langfuse", "5.00", "from 0", record(3).key):
+        assert text in langfuse
+    for text in ("gpt-5-2025-08-07", "0.0015", "0.001", "+50.0%", record(1).key):
+        assert text in openlit
+    assert "logfire" not in result.output
+    assert "\x1b" not in result.output
+    assert "logfire" in _run("disagreements", "--db", disputed, "--all").output
+
+
+def test_disagreements_in_json(disputed: str) -> None:
+    body = json.loads(_run("disagreements", "--db", disputed, "--since", "7d", "--all", "--format", "json").output)
+    assert body["disagreements"][1] == {
+        "provider": "openai",
+        "model": "gpt-5-2025-08-07",
+        "source": "openlit",
+        "kind": "foreign",
+        "compared": 2,
+        "disagreeing": 2,
+        "stated_usd": "0.003000000",
+        "against_usd": "0.002000000",
+        "example": record(1).key,
+    }
+    assert [row["source"] for row in body["disagreements"]] == ["langfuse", "openlit", "logfire"]
+
+
+def test_no_disagreement_is_said_with_how_many_agreed(book: str, disputed: str) -> None:
+    assert "No disagreement: 0 second opinions" in _run("disagreements", "--db", book, "--since", "1m").output
+    assert _run("disagreements", "--db", book, "--since", "yesterday").exit_code == 2
+    assert _run("disagreements", "--db", "sqlite:///absent.db").exit_code == 2
 
 
 # --- config and serve: what is refused --------------------------------------------------------------------------------
