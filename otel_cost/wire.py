@@ -34,6 +34,7 @@ Value = str | bool | int | float
 _REASONS: Final = {reason.value: reason for reason in Reason}
 _LABELS_PREFIX: Final = semconv.LABEL_PREFIX + "label."
 _OPINIONS: Final = {semconv.OPINION_PREFIX + source.value: source for source in OpinionSource}
+_OPINION_NAMES: Final = frozenset(_OPINIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def opinions_to_attributes(opinions: tuple[Opinion, ...]) -> dict[str, Value]:
 
 
 def _opinions_of(attributes: Mapping[str, object]) -> tuple[Opinion, ...]:
-    if attributes.keys().isdisjoint(_OPINIONS):
+    if _OPINION_NAMES.isdisjoint(attributes):
         return ()
     found: list[Opinion] = []
     for name, source in _OPINIONS.items():

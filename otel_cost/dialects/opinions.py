@@ -17,15 +17,13 @@ A cost of 0 that somebody else wrote is dropped: it is written for "not known" a
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from fractions import Fraction
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from otel_cost import semconv
-from otel_cost.model import MAX_OPINION_NANO, NANO, Opinion, OpinionKind, OpinionSource
+from otel_cost.model import MAX_OPINION_NANO, Opinion, OpinionKind, OpinionSource
 
 _LANGFUSE: Final = "langfuse.observation.cost_details"
 _OPENINFERENCE_TOTAL: Final = semconv.COMPAT_OPENINFERENCE_PREFIX + "total"
@@ -56,7 +54,6 @@ docs.x.ai (cost tracking), docs.perplexity.ai. From any other host it is a gatew
 _LARGEST_JSON: Final = 10_000
 """Characters: five parts need two hundred."""
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_LONGEST_NUMBER: Final = 64
 
 _Values = Iterable[object]
 
@@ -69,7 +66,7 @@ def read(attributes: Mapping[str, object], provider: str, address: str) -> tuple
         provider: Its provider's conventional name, "" if it says none.
         address: The host that was called, likewise.
     """
-    if attributes.keys().isdisjoint(_NAMES):
+    if _NAMES.isdisjoint(attributes):
         return ()
     found = (_opinion(source, values) for source, values in _said(attributes, provider, address))
     return tuple(opinion for opinion in found if opinion is not None)
@@ -124,37 +121,44 @@ def sum_nano(values: Iterable[object]) -> int | None:
     A double is the shortest decimal that it prints as: what its writer meant. None where one of them is no amount of
     money: negative, NaN, infinite, a boolean, text that is no number, or all of them more than ``MAX_OPINION_NANO``.
     """
-    total = Fraction(0)
+    total = _NOTHING
     for value in values:
         usd = _exact(value)
         if usd is None:
             return None
-        total += usd
-    nano = round(total * NANO)
+        total = _EXACT.add(total, usd)
+    nano = int(_EXACT.scaleb(_EXACT.quantize(total, _NANO_USD), 9))
     return nano if nano <= MAX_OPINION_NANO else None
 
 
-def _exact(value: object) -> Fraction | None:
-    number: Decimal | None = None
+_EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[])
+"""Room for every digit that is let in. The app's own context, whatever it traps, is left alone."""
+_NANO_USD: Final = Decimal("1e-9")
+_NOTHING: Final = Decimal(0)
+_LONGEST_NUMBER: Final = 64
+_SMALLEST: Final = -30
+_LARGEST: Final = 15
+"""Powers of ten that a first digit may stand for."""
+
+
+def _exact(value: object) -> Decimal | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int):
-        return Fraction(value) if 0 <= value <= MAX_OPINION_NANO else None
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float):
         number = Decimal(repr(float(value)))
+    elif isinstance(value, int):
+        number = Decimal(value if 0 <= value <= MAX_OPINION_NANO else -1)
     elif isinstance(value, Decimal):
         number = value
     elif isinstance(value, str) and len(value) <= _LONGEST_NUMBER and _NUMBER.fullmatch(value):
         number = Decimal(value)
-    if number is None or not number.is_finite() or (number.is_signed() and number):
+    else:
         return None
-    # Looked at before it is multiplied out: an exponent can be anything.
-    return Fraction(0) if not number or number.adjusted() < _SMALLEST else _bounded(number)
-
-
-_SMALLEST: Final = -30
-_LARGEST: Final = 15
-
-
-def _bounded(number: Decimal) -> Fraction | None:
-    return Fraction(number) if number.adjusted() <= _LARGEST and len(number.as_tuple().digits) < 1000 else None
+    # The exponent is looked at before anything is multiplied out: it can be anything.
+    if not number:
+        return _NOTHING
+    if not number.is_finite() or number.is_signed() or number.adjusted() > _LARGEST:
+        return None
+    if number.adjusted() < _SMALLEST:
+        return _NOTHING
+    return number if len(number.as_tuple().digits) <= _LONGEST_NUMBER else None
