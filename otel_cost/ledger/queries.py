@@ -104,7 +104,7 @@ def _example(connection: Connection, query: SummaryQuery, row: RowMapping) -> st
 
 def _posted_with(statement: Select[*tuple[Any, ...]], query: SummaryQuery) -> Select[*tuple[Any, ...]]:
     """Opinions that were compared with something, joined with the entry that they belong to; of each record those of
-    its last posting only."""
+    its last posting only. What turned out to be a wrapper later is left out: its cost is the sum of others."""
     later = opinions.alias("later")
     newer = select(later.c.sequence).where(
         later.c.record_key == opinions.c.record_key, later.c.sequence > opinions.c.sequence
@@ -112,7 +112,7 @@ def _posted_with(statement: Select[*tuple[Any, ...]], query: SummaryQuery) -> Se
     return (
         _within(statement, query)
         .where(opinions.c.record_key == entries.c.record_key, opinions.c.sequence == entries.c.sequence)
-        .where(opinions.c.against_nano.is_not(None), ~newer.exists())
+        .where(opinions.c.against_nano.is_not(None), records.c.status != str(Status.WRAPPER), ~newer.exists())
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from otel_cost.ledger import Disagreement, Ledger
 from otel_cost.ledger.base import MAX_AMOUNT, bookable
 from otel_cost.model import MAX_OPINION_NANO, CostRecord, Opinion, OpinionSource, Reason, Void
@@ -73,11 +75,12 @@ def test_after_a_correction_its_own_comparison_counts(ledger: Ledger) -> None:
     assert ledger.disagreements(EVER) == (one(S.OPENLIT, 1, 0, 0, 0, 0),)
 
 
-def test_a_void_leaves_the_opinion(ledger: Ledger) -> None:
+@pytest.mark.parametrize(("reason", "stays"), [(Reason.SAME_CALL, True), (Reason.HAS_COUNTED_CHILD, False)])
+def test_a_void_leaves_a_duplicates_opinion_but_not_a_wrappers(ledger: Ledger, reason: Reason, stays: bool) -> None:
     ledger.write([heard(1, Opinion(S.OPENLIT, 1500, 1000, disagrees=True)), record(2)], booked_at_ns=NOON)
-    ledger.write([], [Void(record(1).key, Reason.SAME_CALL, record(2).key)], booked_at_ns=NOON + 1)
+    ledger.write([], [Void(record(1).key, reason, record(2).key)], booked_at_ns=NOON + 1)
     assert total(ledger).amount_nano == 1000
-    assert ledger.disagreements(EVER) == (one(S.OPENLIT, 1, 1, 1500, 1000, 1),)
+    assert ledger.disagreements(EVER) == ((one(S.OPENLIT, 1, 1, 1500, 1000, 1),) if stays else ())
 
 
 def test_period_and_filters_apply(ledger: Ledger) -> None:

@@ -96,6 +96,7 @@ def opinions(found: Mapping[str, Any]) -> dict[str, Any]:
 def test_the_answers_own_cost_is_beside_ours(
     world: World, base_url: str, model: str, usage: dict[str, Any], said: dict[str, Any]
 ) -> None:
+    """FEATURES E13: held against the provider's own bill, call by call."""
     found = chat(world, base_url, model, **usage)
     assert opinions(found) == said
     assert found[semconv.STATUS] == "priced"
