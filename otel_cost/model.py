@@ -59,6 +59,7 @@ class Reason(StrEnum):
     SECOND_OPINION = "second_opinion"  # estimated: there is no price, and what others wrote was let stand for it
     HAS_COUNTED_CHILD = "has_counted_child"  # wrapper: a call inside it was counted
     INTERNAL_AGENT = "internal_agent"  # wrapper: an agent in this process makes its calls itself
+    USAGE_FOLLOWS = "usage_follows"  # wrapper: it opened a stream; its emitter tells the usage on a later span
     SAME_RESPONSE = "same_response"  # duplicate: the same response id and totals
     SAME_CALL = "same_call"  # duplicate: another instrumentation's span of the same call
     FAULT = "fault"  # otel-cost itself failed on this span

@@ -86,7 +86,7 @@ class Pipeline:
         """Settle one ended span; None when it is no operation that can cost."""
         if self._adopt:
             self._take_back(self._matcher.pass_by(span.trace_id, span.span_id, span.parent_span_id))
-        reading = dialects.read(span.scope, span.kind, span.attributes)
+        reading = dialects.read(span.scope, span.kind, span.attributes, span.scope_version)
         if reading is not None and reading.operation == semconv.OP_EXECUTE_TOOL:
             return self._process_tool(span, reading)
         if reading is None or not _can_cost(reading):
@@ -100,7 +100,11 @@ class Pipeline:
             if adopted.opinions:
                 record = replace(record, opinions=adopted.opinions)
             return self._adopted(record, sighting, _query(span, reading))
-        verdict = self._matcher.judge(sighting, self._clock_ns())
+        if reading.follows and not span.error:
+            verdict = _USAGE_FOLLOWS
+            self._matcher.note(sighting, verdict, self._clock_ns())
+        else:
+            verdict = self._matcher.judge(sighting, self._clock_ns())
         return self._settle(span, reading, key, who, verdict)
 
     def take(self, record: CostRecord) -> None:
@@ -328,7 +332,7 @@ def _estimated(span: EndedSpan, reading: Reading) -> str:
     if not reading.estimated:
         return ""
     how = span.attributes.get(semconv.USAGE_ESTIMATED_HOW)
-    return how if isinstance(how, str) and how else f"{span.scope or reading.dialect} is known to estimate its counts"
+    return how if isinstance(how, str) and how else reading.estimated
 
 
 def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: str) -> Charge:
@@ -340,3 +344,5 @@ def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: 
 
 
 _NO_COUNTS: Final = Usage.of({})
+_USAGE_FOLLOWS: Final = Verdict(Status.WRAPPER, Reason.USAGE_FOLLOWS)
+"""On a span that only opened a stream: its emitter tells what it used on a later span."""

@@ -132,7 +132,7 @@ class Runtime:
         reading = dialects.read(scope, _kind_of(span), attributes)
         if reading is None or reading.layer is not Layer.WIRE or reading.operation != operation:
             return None
-        if reading.dialect != dialects.CONVENTIONAL:  # its counts may not include each other as ours do
+        if reading.dialect not in dialects.CONVENTIONAL:  # its counts may not include each other as ours do
             return None
         if reading.model_requested and model and reading.model_requested != model:
             return None

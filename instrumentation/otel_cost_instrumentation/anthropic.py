@@ -121,7 +121,8 @@ def message_usage(usage: dict[str, object]) -> Attributes:
     one model."""
     listed = items(usage, "iterations")
     billed: list[object] = [usage]
-    if listed and _total(listed, *_INPUTS, "output_tokens") >= _total(billed, *_INPUTS, "output_tokens"):
+    more = _total(listed, *_INPUTS, "output_tokens") - _total(billed, *_INPUTS, "output_tokens")
+    if listed and more >= 0:
         billed = listed
     found: Attributes = {}
     if count(usage, "input_tokens") is not None:
@@ -136,6 +137,9 @@ def message_usage(usage: dict[str, object]) -> Attributes:
         semconv.ANTHROPIC_CACHE_1H: _total(split, "ephemeral_1h_input_tokens"),
     }
     found.update({name: number for name, number in of_the_input.items() if number})
+    if listed and more > 0:
+        # The SDK (and whoever else wrote the span) puts the smaller totals over these when it ends the span.
+        found.update({semconv.UNIT_PREFIX + unit: found[name] for name, unit in _SUMMED.items() if name in found})
     found.update(parts(usage.get("output_tokens_details"), _THINKING))
     found.update(parts(usage.get("server_tool_use"), _SEARCHES))
     found.update(texts(usage, _TIER))
@@ -144,6 +148,15 @@ def message_usage(usage: dict[str, object]) -> Attributes:
     return found
 
 
+_SUMMED: Final[Names] = {
+    semconv.USAGE_INPUT_TOKENS: "input_tokens",
+    semconv.USAGE_OUTPUT_TOKENS: "output_tokens",
+    semconv.USAGE_CACHE_READ: "cache_read_tokens",
+    semconv.USAGE_CACHE_WRITE: "cache_write_tokens",
+    semconv.ANTHROPIC_CACHE_5M: "cache_write_5m_tokens",
+    semconv.ANTHROPIC_CACHE_1H: "cache_write_1h_tokens",
+}
+"""Attribute to unit, of what is summed over iterations."""
 _THINKING: Final[Names] = {semconv.USAGE_REASONING: "thinking_tokens"}
 _SEARCHES: Final[Names] = {semconv.UNIT_PREFIX + "web_searches": "web_search_requests"}
 _TIER: Final[Names] = {semconv.ANTHROPIC_RESPONSE_SERVICE_TIER: "service_tier"}

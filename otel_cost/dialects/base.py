@@ -1,4 +1,4 @@
-"""What a dialect is: a table of attribute names and of how counts include each other; and one reader for all."""
+"""What a dialect is: a table of attribute names, and of how counts include each other. ``reading`` reads by it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,73 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from otel_cost.errors import InvalidUsage
+from otel_cost import semconv
 from otel_cost.model import Layer, Usage
 
 Names = tuple[str, ...]
+NOBODY: Final[frozenset[str]] = frozenset()
+EVERYBODY: Final[frozenset[str]] = frozenset({"*"})
+NOTHING: Final[frozenset[str]] = frozenset()
+GOOGLE: Final[frozenset[str]] = frozenset(
+    {
+        "gcp.gemini",
+        "gcp.gen_ai",
+        "gcp.vertex_ai",
+        "gemini",
+        "google",
+        "google_genai",
+        "google.generative-ai",
+        "vertex_ai",
+        "vertexai",
+    }
+)
+"""What emitters call the provider of Gemini, in lower case."""
+BEDROCK: Final[frozenset[str]] = frozenset({"aws", "aws.bedrock", "amazon-bedrock", "bedrock", "aws_bedrock"})
+"""What emitters call Amazon Bedrock, in lower case."""
+
+
+class Outside(NamedTuple):
+    """Parts that an emitter leaves out of their whole, so that they have to be added to get the inclusive total.
+
+    Attributes:
+        whole: The unit that is incomplete.
+        parts: The units that are added to it.
+        providers: For which providers, in lower case.
+    """
+
+    whole: str
+    parts: tuple[str, ...]
+    providers: frozenset[str] = EVERYBODY
+
+
+CACHE_OUTSIDE: Final = Outside("input_tokens", ("cache_read_tokens", "cache_write_tokens"))
+REASONING_OUTSIDE: Final = Outside("output_tokens", ("output_reasoning_tokens",))
+
+
+class Guess(NamedTuple):
+    """Spans whose counts are known to be estimated or wrong although they do not say so. All that is given must fit.
+
+    Attributes:
+        why: For people: who does it, and what is wrong.
+        providers: In lower case.
+        streaming: Whether the call was streamed; None: either.
+        having: One of these attributes is there.
+        lacking: None of these is there.
+        sure: Prefixes of requested models for which the counts are right all the same.
+        only: Prefixes of requested models for which they are wrong; none: all.
+    """
+
+    why: str
+    providers: frozenset[str] = EVERYBODY
+    streaming: bool | None = None
+    having: frozenset[str] = NOTHING
+    lacking: frozenset[str] = NOTHING
+    sure: Names = ()
+    only: Names = ()
+
+
+THINKS_NOT: Final = ("gemini-1", "gemini-2.0", "text-", "chat-", "code-", "embedding-", "gemini-embedding")
+"""Prefixes of Google's models that never think, so that a count without thinking tokens is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +82,18 @@ class Dialect:
     Attributes:
         name: For error texts and second opinions.
         units: Unit of ``otel_cost.units`` to the attribute names that carry its count.
-        marks: Attributes any of which shows this dialect on a span of an unknown scope.
-        cache_outside_input: Providers for which the emitter's input count leaves cached tokens out, so that they have
-            to be added to get the inclusive total; ``*`` for all.
-        reasoning_outside_output: Likewise for reasoning tokens and the output count.
-        estimates: The emitter is known to estimate counts without saying so.
+        outside: Parts that this family leaves out of their wholes.
+        added: Attribute to the unit that it is added to: parts that the family tells apart from the total.
+        total: Names of the sum of input and output.
+        output_is_rest: Providers for which the output count is incomplete and the total is not.
+        unbilled: True when the answer came from the emitter's own cache: nobody was asked, nothing is billed.
+        operations: The family's operation names to the conventional ones.
+        providers: The family's provider names to those that prices know.
+        guesses: Where its counts are not to be trusted.
     """
 
     name: str
     units: Mapping[str, Names]
-    marks: frozenset[str]
     operation: Names = ()
     provider: Names = ()
     request_model: Names = ()
@@ -39,22 +104,30 @@ class Dialect:
     server_address: Names = ()
     streaming: Names = ()
     estimated: Names = ()
-    cache_outside_input: frozenset[str] = frozenset()
-    reasoning_outside_output: frozenset[str] = frozenset()
-    estimates: bool = False
+    unbilled: Names = ()
+    total: Names = ()
+    outside: tuple[Outside, ...] = ()
+    added: Mapping[str, str] = field(default_factory=dict[str, str])
+    output_is_rest: frozenset[str] = NOBODY
     operations: Mapping[str, str] = field(default_factory=dict[str, str])
-    unit_of: Mapping[str, tuple[str, int]] = field(init=False)
-    """Attribute name to its unit, and its place among the names of that unit."""
-    field_of: Mapping[str, tuple[str, int]] = field(init=False)
-    """Attribute name to the field of this class that lists it, and its place there."""
+    providers: Mapping[str, str] = field(default_factory=dict[str, str])
+    guesses: tuple[Guess, ...] = ()
+    targets: Mapping[str, tuple[str, int, bool]] = field(init=False)
+    """Attribute name to what lists it (a field of this class, or a unit), its place there, and whether it is a unit."""
+    corrected: bool = field(init=False)
+    """Whether counts need anything done to them before they are inclusive."""
 
     def __post_init__(self) -> None:
-        fields: dict[str, Names] = {name: getattr(self, name) for name in _TEXTS + _FLAGS}
-        object.__setattr__(self, "unit_of", _places(self.units))
-        object.__setattr__(self, "field_of", _places(fields))
+        listed: dict[str, Names] = {**{name: getattr(self, name) for name in FIELDS}, **self.units}
+        targets: dict[str, tuple[str, int, bool]] = {}
+        for target, names in listed.items():
+            for place, name in enumerate(names):
+                targets.setdefault(name, (target, place, target in self.units))
+        object.__setattr__(self, "targets", targets)
+        object.__setattr__(self, "corrected", bool(self.outside or self.added or self.output_is_rest))
 
 
-_TEXTS: Final = (
+FIELDS: Final = (
     "operation",
     "provider",
     "request_model",
@@ -63,17 +136,62 @@ _TEXTS: Final = (
     "finish_reasons",
     "service_tier",
     "server_address",
+    "streaming",
+    "estimated",
+    "unbilled",
+    "total",
 )
-_FLAGS: Final = ("streaming", "estimated")
+"""The fields of a dialect that list attribute names. None is the name of a unit."""
 
 
-def _places(names_of: Mapping[str, Names]) -> dict[str, tuple[str, int]]:
-    return {name: (target, place) for target, names in names_of.items() for place, name in enumerate(names)}
+class Emitter(NamedTuple):
+    """Who writes the spans of a scope, and what one of them stands for.
+
+    Attributes:
+        agents: The layer of spans that invoke an agent or a workflow.
+        helper: Its spans stand for no call, whatever they carry.
+        follows: Its spans only open a stream; what it used stands on a later span of the same emitter.
+        unfolds: Attributes whose value is JSON. What is in there is read as if each key were an attribute, named
+            ``<attribute>.<key>``.
+        variants: Tried in order; the first that fits takes the span.
+    """
+
+    dialect: Dialect
+    layer: Layer
+    agents: Layer = Layer.AGENT
+    helper: bool = False
+    follows: bool = False
+    unfolds: Names = ()
+    variants: tuple[Variant, ...] = ()
+
+
+class Variant(NamedTuple):
+    """Spans of a scope that are written differently from the others. All that is given must fit.
+
+    Attributes:
+        since: First version of the scope, as numbers; a span without a version never fits.
+        before: First version that is different again.
+        kinds: Names of span kinds.
+        having: One of these attributes is there.
+        lacking: None of these is there.
+    """
+
+    emitter: Emitter
+    since: tuple[int, ...] = ()
+    before: tuple[int, ...] = ()
+    kinds: frozenset[str] = NOTHING
+    having: frozenset[str] = NOTHING
+    lacking: frozenset[str] = NOTHING
 
 
 class Reading(NamedTuple):
-    """What a dialect made of one span. ``problem`` is set when the counts cannot be true; ``usage`` is None then, and
-    when nothing was reported."""
+    """What a dialect made of one span.
+
+    Attributes:
+        usage: None when nothing was reported, and when ``problem`` says why the counts cannot be true.
+        estimated: Why the counts are not the provider's own, empty when they are.
+        follows: The span only opened a stream; a later one tells what it used.
+    """
 
     dialect: str
     layer: Layer
@@ -88,86 +206,11 @@ class Reading(NamedTuple):
     server_address: str
     streaming: bool
     finish_reason: str
-    estimated: bool
+    estimated: str
+    follows: bool
 
 
-def read_span(dialect: Dialect, layer: Layer, attributes: Mapping[str, object]) -> Reading:
-    """Read one span's attributes by ``dialect``. Never raises: contradictions are ``Reading.problem``."""
-    found = _first_of(dialect.field_of, attributes)
-    provider = _text(found.get("provider"))
-    operation = _text(found.get("operation"))
-    usage, problem = _usage(dialect, provider, attributes)
-    return Reading(
-        dialect=dialect.name,
-        layer=layer,
-        operation=dialect.operations.get(operation, operation),
-        provider=provider,
-        model_requested=_text(found.get("request_model")),
-        model_answered=_text(found.get("response_model")),
-        usage=usage,
-        problem=problem,
-        response_id=_text(found.get("response_id")),
-        service_tier=_text(found.get("service_tier")),
-        server_address=_text(found.get("server_address")),
-        streaming=bool(found.get("streaming")),
-        finish_reason=_text(found.get("finish_reasons")),
-        estimated=dialect.estimates or bool(found.get("estimated")),
-    )
-
-
-def _first_of(targets: Mapping[str, tuple[str, int]], attributes: Mapping[str, object]) -> dict[str, object]:
-    """Target to the value of its first present name.
-
-    Goes over what is there, not over all that could be: a span has a dozen attributes, a dialect a hundred names.
-    """
-    found: dict[str, object] = {}
-    places: dict[str, int] = {}
-    for name, value in attributes.items():
-        target = targets.get(name)
-        if target is not None and value is not None and value != "":
-            what, place = target
-            if place <= places.get(what, place):
-                found[what], places[what] = value, place
-    return found
-
-
-def _usage(dialect: Dialect, provider: str, attributes: Mapping[str, object]) -> tuple[Usage | None, str]:
-    counts = _first_of(dialect.unit_of, attributes)
-    if not counts:
-        return None, ""
-    try:
-        return Usage.of(_inclusive(dialect, provider, counts)), ""
-    except InvalidUsage as error:
-        return None, str(error)
-
-
-def _inclusive(dialect: Dialect, provider: str, counts: dict[str, object]) -> dict[str, object]:
-    """Totals made inclusive, where the emitter leaves parts out of them."""
-    if _applies(dialect.cache_outside_input, provider):
-        _add(counts, "input_tokens", ("cache_read_tokens", "cache_write_tokens"))
-    if _applies(dialect.reasoning_outside_output, provider):
-        _add(counts, "output_tokens", ("output_reasoning_tokens",))
-    return counts
-
-
-def _applies(providers: frozenset[str], provider: str) -> bool:
-    return bool(providers) and ("*" in providers or provider in providers)
-
-
-def _add(counts: dict[str, object], whole: str, parts: tuple[str, ...]) -> None:
-    if whole in counts:
-        # Validated one by one first, so that a bad part is named and not hidden in a sum.
-        values = Usage.of({part: counts[part] for part in parts if part in counts})
-        total = Usage.of({whole: counts[whole]}).get(whole)
-        counts[whole] = total + sum(values.counts.values())
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple):
-        items: tuple[object, ...] = tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return ",".join(str(item) for item in items)
-    return str(value)
+def ours(unit: str) -> str:
+    """The attribute under which our own instrumentors write the count of ``unit``, where the conventional one is not
+    theirs alone to write."""
+    return semconv.UNIT_PREFIX + unit

@@ -128,6 +128,9 @@ def test_all_iterations_are_billed() -> None:
 
     assert (found[semconv.USAGE_INPUT_TOKENS], found[semconv.USAGE_OUTPUT_TOKENS]) == (5107, 320)
     assert found[semconv.USAGE_CACHE_READ] == 7
+    # Also where whoever else writes on the span does not put the smaller totals.
+    ours = {unit: found[semconv.UNIT_PREFIX + unit] for unit in ("input_tokens", "output_tokens", "cache_read_tokens")}
+    assert ours == {"input_tokens": 5107, "output_tokens": 320, "cache_read_tokens": 7}
 
 
 def test_iterations_that_list_less_than_the_totals_are_not_believed() -> None:
@@ -136,6 +139,7 @@ def test_iterations_that_list_less_than_the_totals_are_not_believed() -> None:
     )
 
     assert (found[semconv.USAGE_INPUT_TOKENS], found[semconv.USAGE_OUTPUT_TOKENS]) == (100, 20)
+    assert not [name for name in found if name.startswith(semconv.UNIT_PREFIX)]
 
 
 def test_a_stream_takes_the_last_word_on_each_count() -> None:
