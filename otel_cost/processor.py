@@ -14,7 +14,10 @@ from functools import partial
 from typing import Final, cast
 
 from opentelemetry import context, trace
-from opentelemetry.context import Context
+from opentelemetry.context import (
+    _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage]  # it has no public name
+    Context,
+)
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.span import format_span_id, format_trace_id
@@ -37,6 +40,7 @@ _KEPT: Final = (
 )
 """Attributes kept from the start: past 128 the SDK drops the oldest ones."""
 _SCOPES_AT_MOST: Final = 10_000
+_SUPPRESSED: Final = _SUPPRESS_INSTRUMENTATION_KEY
 
 
 class Node:
@@ -119,6 +123,8 @@ class CostSpanProcessor(SpanProcessor):
         parent = node_of(trace.get_current_span(where))
         while parent is not None and parent.ended:
             parent = parent.parent
+        if parent is not None and parent.genai and where.get(_SUPPRESSED):
+            return  # the call's own span asked for no others inside it: who obeys (Logfire) exports none, so price none
         node = Node(self, parent, where)
         setattr(span, _NODE, node)
         span.__class__ = _ending_classes[type(span)]

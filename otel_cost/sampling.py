@@ -8,6 +8,8 @@ it keeps its not-sampled flag, so exporters skip it and its children follow the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import wraps
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -62,13 +64,10 @@ def record_sampled_out(provider: TracerProvider) -> None:
     too, as far as the provider still knows them; idempotent."""
     original = provider.get_tracer
 
-    def get_tracer(
-        instrumenting_module_name: str,
-        instrumenting_library_version: str | None = None,
-        schema_url: str | None = None,
-        attributes: Attributes = None,
-    ) -> trace.Tracer:
-        tracer = original(instrumenting_module_name, instrumenting_library_version, schema_url, attributes)
+    # Providers that wrap the SDK's take arguments of their own (Logfire's do): they are handed through as they come.
+    @wraps(original)
+    def get_tracer(instrumenting_module_name: str, *args: Any, **kwargs: Any) -> trace.Tracer:
+        tracer = original(instrumenting_module_name, *args, **kwargs)
         adapt(tracer, instrumenting_module_name)
         return tracer
 

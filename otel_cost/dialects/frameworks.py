@@ -2,9 +2,10 @@
 
 Pydantic-AI, read from release 2.68: normalised, inclusive counts; a count of 0 is left out.
 
-LiteLLM, read from release 1.109: two callbacks under one scope, ``otel`` (no operation but its own call types, no cache
-counts unless the newest conventions are asked for) and ``otel_v2``. Their prompt count includes cached tokens for every
-provider. An answer from LiteLLM's own cache repeats the counts of a call that was paid for before.
+LiteLLM, read from release 1.109: two callbacks under one scope. ``otel`` has its own names for call types, and writes
+the parts of the input as the text of a dict (unless the newest conventions are asked for); ``OpenTelemetryV2`` follows
+the conventions. Their prompt count includes cached tokens for every provider. An answer from LiteLLM's own cache
+repeats the counts of a call that was paid for before.
 """
 
 from __future__ import annotations
@@ -49,11 +50,27 @@ _CALL_TYPES: Final = {
     "embedding": semconv.OP_EMBEDDINGS,
     "generate_content": semconv.OP_GENERATE_CONTENT,
 }
+_OBJECT: Final = "metadata.usage_object"
+_IN_OBJECT: Final = {
+    "cache_read_tokens": ("prompt_tokens_details.cached_tokens", "cache_read_input_tokens"),
+    "cache_write_tokens": ("cache_creation_input_tokens", "prompt_tokens_details.cache_creation_tokens"),
+    "cache_write_5m_tokens": ("prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens",),
+    "cache_write_1h_tokens": ("prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",),
+    "input_audio_tokens": ("prompt_tokens_details.audio_tokens",),
+    "output_audio_tokens": ("completion_tokens_details.audio_tokens",),
+    "output_reasoning_tokens": ("completion_tokens_details.reasoning_tokens",),
+}
 LITELLM: Final = Emitter(
     replace(
         GENAI,
         name="litellm",
+        units={
+            unit: (*names, *(f"{_OBJECT}.{key}" for key in _IN_OBJECT.get(unit, ())))
+            for unit, names in UNITS_BY_CONVENTION.items()
+        },
         operation=(*GENAI.operation, "llm.request.type"),
+        # Has the provider before the slash, where no other attribute names one.
+        request_model=("litellm.provider.model", *GENAI.request_model),
         streaming=(*GENAI.streaming, "litellm.request.streaming", "llm.is_streaming"),
         unbilled=("litellm.cache_hit",),
         operations={
@@ -63,11 +80,12 @@ LITELLM: Final = Emitter(
         },
         guesses=(
             Guess(
-                "LiteLLM's otel callback does not say how much of the input was cached",
+                "LiteLLM's otel callback did not say how much of the input was cached",
                 having=frozenset({"llm.request.type"}),
-                lacking=frozenset({semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_CREATION}),
+                lacking=frozenset({semconv.USAGE_CACHE_READ, semconv.USAGE_CACHE_CREATION, _OBJECT + ".prompt_tokens"}),
             ),
         ),
     ),
     Layer.FRAMEWORK,
+    unfolds=(_OBJECT,),
 )

@@ -1,4 +1,4 @@
-"""Pydantic Logfire's own LLM instrumentation, read from logfire-sdk 5.4. (Its Google and Pydantic-AI ones use theirs.)
+"""Pydantic Logfire's own LLM instrumentation (OpenAI, Anthropic), read from logfire 5.2 and logfire-sdk 5.4.
 
 Input is inclusive for OpenAI and Anthropic. What the conventional attributes do not tell stands in the provider's raw
 usage, as JSON. A streamed call makes two spans: one that ends when the stream opens, and a log record (a span without
@@ -17,6 +17,17 @@ from otel_cost.model import Layer
 
 _RAW: Final = "gen_ai.usage.raw"
 _IN_RAW: Final = {
+    # The cache has attributes of its own since 5.3.
+    "cache_read_tokens": (
+        "cache_read_input_tokens",
+        "prompt_tokens_details.cached_tokens",
+        "input_tokens_details.cached_tokens",
+    ),
+    "cache_write_tokens": (
+        "cache_creation_input_tokens",
+        "prompt_tokens_details.cache_write_tokens",
+        "input_tokens_details.cache_write_tokens",
+    ),
     "cache_write_5m_tokens": ("cache_creation.ephemeral_5m_input_tokens",),
     "cache_write_1h_tokens": ("cache_creation.ephemeral_1h_input_tokens",),
     "web_searches": ("server_tool_use.web_search_requests",),

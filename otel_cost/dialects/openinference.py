@@ -49,7 +49,10 @@ OPENINFERENCE: Final = replace(
         **dict.fromkeys(("UNKNOWN", "GUARDRAIL", "EVALUATOR", "PROMPT", "DECISION"), ""),
     },
 )
-MARKS: Final = frozenset({_COUNT + "prompt", _COUNT + "completion", _COUNT + "total", "llm.model_name"})
+MARKS: Final = frozenset(
+    # Not the span's kind: chains and tools have one, too.
+    {_COUNT + "prompt", _COUNT + "completion", _COUNT + "total", "llm.model_name", "llm.system", "embedding.model_name"}
+)
 WIRE: Final = Emitter(OPENINFERENCE, Layer.WIRE)
 FRAMEWORK: Final = Emitter(OPENINFERENCE, Layer.FRAMEWORK)
 VERTEX: Final = Emitter(

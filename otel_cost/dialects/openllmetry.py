@@ -15,6 +15,10 @@ from otel_cost.dialects.base import BEDROCK, CACHE_OUTSIDE, GOOGLE, THINKS_NOT, 
 from otel_cost.dialects.genai import GENAI, UNITS_BY_CONVENTION, VERTEXAI
 from otel_cost.model import Layer
 
+_ANTHROPIC: Final = frozenset({"anthropic"})
+_PLACEHOLDER: Final = "OpenLLMetry adds the first event's placeholder to a stream's output"
+_STREAMING: Final = (*GENAI.streaming, "gen_ai.is_streaming", "llm.is_streaming")
+
 OPENLLMETRY: Final = replace(
     GENAI,
     name="openllmetry",
@@ -32,7 +36,7 @@ OPENLLMETRY: Final = replace(
     },
     operation=(*GENAI.operation, "llm.request.type"),
     finish_reasons=(*GENAI.finish_reasons, "gen_ai.response.finish_reason", "gen_ai.response.stop_reason"),
-    streaming=(*GENAI.streaming, "gen_ai.is_streaming", "llm.is_streaming"),
+    streaming=_STREAMING,
     total=("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
     outside=(CACHE_OUTSIDE._replace(providers=BEDROCK),),
     output_is_rest=GOOGLE,
@@ -43,15 +47,25 @@ OPENLLMETRY: Final = replace(
             providers=GOOGLE,
             sure=THINKS_NOT,
         ),
-        Guess(
-            "OpenLLMetry adds the first event's placeholder to a stream's output",
-            providers=frozenset({"anthropic"}),
-            streaming=True,
-        ),
+        Guess(_PLACEHOLDER, providers=_ANTHROPIC, streaming=True),
+        # The SDK's own helper for streams leaves no mark: its spans look like those of whole messages.
+        Guess(_PLACEHOLDER + ", if this was one", providers=_ANTHROPIC, lacking=frozenset(_STREAMING)),
     ),
 )
 MARKS: Final = frozenset({"llm.request.type", "llm.usage.total_tokens", "traceloop.span.kind"})
 WIRE: Final = Emitter(OPENLLMETRY, Layer.WIRE)
-FRAMEWORK: Final = Emitter(OPENLLMETRY, Layer.FRAMEWORK)
+FRAMEWORK: Final = Emitter(
+    replace(
+        OPENLLMETRY,
+        guesses=(
+            *OPENLLMETRY.guesses,
+            Guess(
+                "OpenLLMetry's framework handlers lose what was written to Anthropic's cache",
+                providers=BEDROCK | _ANTHROPIC,
+            ),
+        ),
+    ),
+    Layer.FRAMEWORK,
+)
 VERTEX: Final = WIRE._replace(variants=(Variant(VERTEXAI, since=(1,)),))
 """The official instrumentor (1.x, 2.x) and OpenLLMetry's (0.x) share the name of their package, and so their scope."""

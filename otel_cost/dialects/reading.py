@@ -6,6 +6,7 @@ span has a dozen, a dialect a hundred names), and what a dialect does not need c
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -18,6 +19,9 @@ from otel_cost.model import Usage
 _JSON_AT_MOST: Final = 100_000
 """Longer JSON (characters) is left alone: usage is small, and what is in there is somebody else's."""
 _DEPTH_AT_MOST: Final = 4
+_LITERAL_AT_MOST: Final = 5_000
+_BRACKETS_AT_MOST: Final = 50
+"""Bounds on Python literals (characters, opening brackets): their parser was made for trusted text."""
 
 
 def pick(emitter: Emitter, version: str, kind: str, attributes: Mapping[str, object]) -> Emitter:
@@ -58,16 +62,29 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def unfolded(attributes: Mapping[str, object], names: Names) -> Mapping[str, object]:
-    """``attributes`` with what the JSON in ``names`` says beside it. What is no JSON object is left as it is."""
+    """``attributes`` with what the JSON in ``names`` says beside it. What is none is left as it is."""
     found: dict[str, object] = {}
     for name in names:
         text = attributes.get(name)
         if isinstance(text, str) and len(text) <= _JSON_AT_MOST:
             try:
-                found.update(_leaves(name, json.loads(text), _DEPTH_AT_MOST))
-            except (ValueError, RecursionError):
+                found.update(_leaves(name, _parsed(text), _DEPTH_AT_MOST))
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
                 continue
     return {**attributes, **found} if found else attributes
+
+
+def _parsed(text: str) -> object:
+    """JSON, or what ``str()`` makes of a dict, which is all that some emitters write.
+
+    Raises:
+        ValueError, SyntaxError, RecursionError, MemoryError: it is neither.
+    """
+    if not text.startswith("{'"):
+        return json.loads(text)
+    if len(text) > _LITERAL_AT_MOST or sum(map(text.count, "([{")) > _BRACKETS_AT_MOST:
+        raise ValueError("more than a usage can be")
+    return ast.literal_eval(text)
 
 
 def _leaves(name: str, value: object, depth: int) -> Iterator[tuple[str, object]]:

@@ -16,15 +16,15 @@ class Case:
     """One way to call a provider.
 
     Attributes:
-        name: Its key in the script's answer, and the name of the function there that makes the calls.
+        name: Its key in the script's answer, and the name of the function in ``calls_<via>`` that makes the calls.
         provider: As genai-prices calls it.
         usage: What the stand-in answers for one call, in its own directive's words.
         calls: How many calls are billed.
         failed: Calls that end in an error without usage: known to cost nothing.
         directives: Further directives for the stand-in.
-        unseen_by: Emitter sets that cannot see this case's usage. Alone they leave it unpriced, which is said and never
-            a price of 0.
         priceless: No price exists: the status says so whoever observes.
+        via: Who is asked to make the call: ``sdk``, ``langchain``, ``pydantic_ai`` or ``litellm``.
+        column: Where it stands in the table of the docs.
     """
 
     name: str
@@ -34,8 +34,9 @@ class Case:
     calls: int = 1
     failed: int = 0
     directives: str = ""
-    unseen_by: tuple[str, ...] = ()
     priceless: bool = False
+    via: str = "sdk"
+    column: str = "whole"
 
     @property
     def prompt(self) -> str:
@@ -48,24 +49,48 @@ _PLAIN: Final = {"input": 1234, "output": 321}
 _CACHED: Final = {"input": 2000, "output": 700, "cached": 1024, "reasoning": 300}
 _CLAUDE: Final = {"input": 5000, "output": 111, "cached": 3000, "cache_write": 1000}
 
+_MINI: Final = ("openai", "gpt-4o-mini", _PLAIN)
+_SONNET: Final = ("anthropic", "claude-sonnet-4-6", _CLAUDE)
+
+
+def _by(via: str) -> tuple[Case, ...]:
+    """What every framework is asked to do."""
+    return (
+        Case("chat", *_MINI, via=via),
+        Case("chat_cached_and_reasoning", "openai", "o3-mini", _CACHED, via=via),
+        Case("chat_async", "openai", "gpt-4o", _PLAIN, via=via),
+        Case("chat_parallel", *_MINI, calls=8, via=via),
+        Case("chat_stream", *_MINI, via=via, column="streamed"),
+        Case("chat_failed", "openai", "gpt-4o-mini", calls=0, failed=1, directives="error:500", via=via),
+        Case("chat_and_direct", *_MINI, calls=4, via=via),
+        Case("messages", *_SONNET, via=via),
+        Case("messages_stream", *_SONNET, via=via, column="streamed"),
+    )
+
+
 CASES: Final = (
-    Case("chat", "openai", "gpt-4o-mini", _PLAIN),
+    Case("chat", *_MINI),
     Case("chat_cached_and_reasoning", "openai", "o3-mini", _CACHED),
     Case("chat_async", "openai", "gpt-4o", _PLAIN),
-    Case("chat_stream", "openai", "gpt-4o-mini", _PLAIN),
-    Case("chat_stream_without_usage", "openai", "gpt-4o-mini", _PLAIN, unseen_by=("official", "openllmetry")),
-    Case("chat_twice", "openai", "gpt-4o-mini", _PLAIN, calls=2),
-    Case("chat_in_threads", "openai", "gpt-4o-mini", _PLAIN, calls=8),
-    Case("chat_retried", "openai", "gpt-4o-mini", _PLAIN, directives="error:500*1"),
+    Case("chat_stream", *_MINI, column="streamed"),
+    Case("chat_stream_cached", "openai", "o3-mini", _CACHED, column="streamed"),
+    Case("chat_stream_without_usage", *_MINI, column="streamed, usage not asked for"),
+    Case("chat_twice", *_MINI, calls=2),
+    Case("chat_in_threads", *_MINI, calls=8),
+    Case("chat_retried", *_MINI, directives="error:500*1"),
     Case("chat_failed", "openai", "gpt-4o-mini", calls=0, failed=1, directives="error:500"),
     Case("chat_unknown_model", "openai", "no-such-model", _PLAIN, priceless=True),
     Case("responses", "openai", "gpt-4o", _CACHED),
-    Case("responses_stream", "openai", "gpt-4o", _PLAIN),
-    Case("embeddings", "openai", "text-embedding-3-small", {"input": 4321}),
+    Case("responses_stream", "openai", "gpt-4o", _CACHED, column="streamed"),
+    Case("embeddings", "openai", "text-embedding-3-small", {"input": 4321}, column="embeddings"),
     Case("messages", "anthropic", "claude-sonnet-4-6", _PLAIN),
-    Case("messages_cached", "anthropic", "claude-sonnet-4-6", _CLAUDE),
-    Case("messages_async", "anthropic", "claude-sonnet-4-6", _PLAIN),
-    Case("messages_stream", "anthropic", "claude-sonnet-4-6", _CLAUDE),
-    Case("messages_stream_helper", "anthropic", "claude-sonnet-4-6", _PLAIN),
-    Case("messages_twice", "anthropic", "claude-sonnet-4-6", _PLAIN, calls=2),
+    Case("messages_cached", *_SONNET),
+    Case("messages_async", *_SONNET),
+    Case("messages_stream", *_SONNET, column="streamed"),
+    Case("messages_stream_helper", *_SONNET, column="streamed"),
+    Case("messages_twice", *_SONNET, calls=2),
+    *_by("langchain"),
+    *_by("pydantic_ai"),
+    *_by("litellm"),
+    Case("embeddings", "openai", "text-embedding-3-small", {"input": 4321}, via="litellm", column="embeddings"),
 )

@@ -44,20 +44,40 @@ class EmitterSet:
         return self.python
 
 
-SETS: Final = (
-    EmitterSet(
-        "official",
-        (
-            *SDKS,
-            "opentelemetry-instrumentation-genai-openai==1.3b0",
-            "opentelemetry-instrumentation-genai-anthropic==1.3b0",
-        ),
-    ),
-    EmitterSet(
-        "openllmetry",
-        (*SDKS, "opentelemetry-instrumentation-openai==0.62.4", "opentelemetry-instrumentation-anthropic==0.62.4"),
+_LANGCHAIN: Final = ("langchain-openai==1.7.3", "langchain-anthropic==1.7.7")
+
+MODERN: Final = EmitterSet(
+    "modern",
+    (
+        *SDKS,
+        *_LANGCHAIN,
+        "opentelemetry-instrumentation-genai-openai==1.3b0",
+        "opentelemetry-instrumentation-genai-anthropic==1.3b0",
+        "opentelemetry-instrumentation-genai-langchain==1.3b0",
+        "openinference-instrumentation-openai==0.1.66",
+        "openinference-instrumentation-anthropic==3.1.0",
+        "openinference-instrumentation-langchain==0.1.80",
+        "logfire==5.2.0",
+        "pydantic-ai-slim[openai,anthropic]==2.68.0",
+        "langfuse==5.0.4",
+        "langchain==1.4.7",  # Langfuse's handler imports it
     ),
 )
+OPENLLMETRY: Final = EmitterSet(
+    "openllmetry",
+    (
+        *SDKS,
+        *_LANGCHAIN,
+        "opentelemetry-instrumentation-openai==0.62.4",
+        "opentelemetry-instrumentation-anthropic==0.62.4",
+        "opentelemetry-instrumentation-langchain==0.62.4",
+    ),
+)
+LITELLM: Final = EmitterSet("litellm", ("litellm==1.106.2", "openai==2.54.0", "anthropic==2.12.0"))
+OPENLIT: Final = EmitterSet("openlit", ("openlit==1.45.0", "openai==2.54.0", "anthropic==0.125.0", *_LANGCHAIN))
+SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT)
+"""The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
+pin the SDKs to older releases."""
 
 
 def _own_dependencies() -> list[str]:

@@ -2,117 +2,79 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from decimal import Decimal
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from otel_cost import semconv
-from otel_cost.demo.provider import StandInProvider
-from otel_cost.model import NANO, Status
-from tests.emitters.cases import CASES, Case
-from tests.emitters.environments import SETS, EmitterSet
-from tests.support import processes, tools
-from tests.support.expected import Call
+from tests.emitters import matrix, running
+from tests.emitters.cases import Case
+from tests.emitters.emitters import EMITTERS, Emitter
+from tests.emitters.known import KNOWN, known_of
+from tests.emitters.running import Outcome, Run, cases_of
 
 pytestmark = pytest.mark.emitters
 
-Span = dict[str, Any]
+MODES = matrix.all_modes()
+CASES = [(emitter, mode, case) for emitter, mode in MODES for case in cases_of(emitter, mode)]
+Runs = Callable[[Emitter, str], Run]
 
 
 @pytest.fixture(scope="session")
-def own_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the installed wheel and nothing else; what goes on PYTHONPATH before an environment."""
-    work = tmp_path_factory.mktemp("wheel")
-    wheel = os.environ.get("OTEL_COST_WHEEL")
-    if not wheel:
-        _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(work), str(tools.CHECKOUT)])
-        (built,) = work.glob("*.whl")
-        wheel = str(built)
-    target = work / "installed"
-    _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), wheel])
-    return target
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Runs an emitter in a mode once, when it is first asked for."""
+    work = tmp_path_factory.mktemp("emitters")
+    done: dict[tuple[str, str], Run] = {}
+    wheel: list[Path] = []
+
+    def run(emitter: Emitter, mode: str) -> Run:
+        key = (emitter.name, mode)
+        if key not in done:
+            if not wheel:
+                wheel.append(running.own_wheel(work))
+            done[key] = running.run(emitter, mode, wheel[0], work)
+        return done[key]
+
+    return run
 
 
-@pytest.fixture(
-    scope="session",
-    params=[(emitters, alone) for emitters in SETS for alone in (True, False)],
-    ids=lambda param: f"{param[0].name}-{'alone' if param[1] else 'with-ours'}",
+@pytest.mark.parametrize(
+    ("emitter", "mode", "case"), CASES, ids=[f"{emitter.name}-{mode}-{case.name}" for emitter, mode, case in CASES]
 )
-def observed(
-    request: pytest.FixtureRequest, own_wheel: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[EmitterSet, bool, dict[str, Any]]:
-    """The set, whether it was alone, and what the script told about the calls that it made."""
-    emitters, alone = request.param
-    answer = tmp_path_factory.mktemp(emitters.name) / "answer.json"
-    environment = processes.clean_environment(
-        {
-            "PYTHONPATH": str(own_wheel),
-            "OTEL_COST_INSTRUMENT": "false" if alone else "true",
-            "OTEL_COST_STREAM_USAGE_HOSTS": "127.0.0.1",
-        }
-    )
-    with StandInProvider() as provider:
-        script = Path(__file__).with_name("script.py")
-        _run([str(emitters.require()), str(script), provider.base_url, str(answer)], environment)
-    return emitters, alone, json.loads(answer.read_text())
+def test_a_call_is_charged_once(runs: Runs, emitter: Emitter, mode: str, case: Case) -> None:
+    """Exact, or what the table of exceptions says; an entry that is not needed fails here as well."""
+    run = runs(emitter, mode)
+    known = known_of(emitter.name, mode, case.name)
+    assert run.outcome(case) is (known.outcome if known else Outcome.EXACT), run.brief(case)
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+@pytest.mark.parametrize(("emitter", "mode"), MODES, ids=[f"{emitter.name}-{mode}" for emitter, mode in MODES])
+def test_the_metric_adds_up_to_the_same(runs: Runs, emitter: Emitter, mode: str) -> None:
+    run = runs(emitter, mode)
+    assert run.spend_nano == run.total_nano
 
 
-def _expected_nano(case: Case, emitters: EmitterSet, *, alone: bool) -> int:
-    if case.priceless or (alone and emitters.name in case.unseen_by):
-        return 0
-    return case.calls and case.calls * Call("", case.model, provider=case.provider, **case.usage).nano_usd
-
-
-def _amount_nano(span: Span) -> int:
-    amount = span["attributes"].get(semconv.COST_AMOUNT)
-    return 0 if amount is None else round(Decimal(repr(amount)) * NANO)
-
-
-def _statuses(spans: list[Span]) -> list[str]:
-    return [span["attributes"].get(semconv.STATUS, "") for span in spans]
-
-
-def _brief(spans: list[Span]) -> str:
-    return "\n".join(
-        f"{span['scope']} | {span['name']} | {span['span']} < {span['parent']} | "
-        + ", ".join(f"{key}={value}" for key, value in span["attributes"].items() if "message" not in key)
-        for span in spans
-    )
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_call_is_charged_once(observed: tuple[EmitterSet, bool, dict[str, Any]], case: Case) -> None:
-    emitters, alone, answer = observed
-    spans = answer["cases"][case.name]
-    assert sum(map(_amount_nano, spans)) == _expected_nano(case, emitters, alone=alone), _brief(spans)
-    counted = [status for status in _statuses(spans) if status in (Status.PRICED, Status.ESTIMATED, Status.UNPRICED)]
-    assert len(counted) == case.calls + case.failed, _brief(spans)
-    unpriced = case.priceless or (alone and emitters.name in case.unseen_by)
-    assert (Status.UNPRICED in counted) == unpriced, _brief(spans)
-
-
-def test_the_metric_adds_up_to_the_same(observed: tuple[EmitterSet, bool, dict[str, Any]]) -> None:
-    emitters, alone, answer = observed
-    expected = sum(_expected_nano(case, emitters, alone=alone) for case in CASES)
-    assert round(answer["spend_usd"] * NANO) == expected
-
-
-def test_the_emitters_did_observe(observed: tuple[EmitterSet, bool, dict[str, Any]]) -> None:
+@pytest.mark.parametrize("emitter", EMITTERS, ids=lambda emitter: emitter.name)
+def test_the_emitters_did_observe(runs: Runs, emitter: Emitter) -> None:
     """Guards the tests above: without the other instrumentation there would be nothing to count twice."""
-    _, alone, answer = observed
-    for case in CASES:
-        scopes = {span["scope"] for span in answer["cases"][case.name]}
-        theirs = {scope for scope in scopes if not scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)}
-        assert theirs, case.name
-        assert not alone or theirs == scopes
+    run = runs(emitter, "ours")
+    silent = {entry.cases for entry in KNOWN if emitter.name in entry.emitters and entry.outcome is Outcome.UNSEEN}
+    for case in run.cases:
+        theirs = {scope for scope in run.scopes(case) if not scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)}
+        assert theirs or case.name in {name for names in silent for name in names}, case.name
+
+
+def test_no_exception_is_wrong_and_each_stands_for_a_case() -> None:
+    """A wrong amount under status priced is never excused."""
+    there = {(emitter.name, mode, case.name) for emitter, mode, case in CASES}
+    for entry in KNOWN:
+        assert entry.outcome not in (Outcome.WRONG, Outcome.EXACT)
+        for emitter in entry.emitters:
+            for case in entry.cases:
+                assert any((emitter, mode, case) in there for mode in entry.modes), (emitter, case)
+
+
+def test_the_docs_say_what_happened(runs: Runs) -> None:
+    page = matrix.render(runs(emitter, mode) for emitter, mode in MODES)
+    assert matrix.PAGE.read_text() == page, "run `python -m tests.emitters.matrix`"

@@ -73,6 +73,20 @@ def test_json_that_is_no_usage_does_no_harm(json_text: str) -> None:
     assert reading.usage is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["{'a': __import__('os')}", "{'a': " + "(" * 4000, "{'a': " + "[" * 60, "{'" + "a" * 6000, "{'prompt_tokens': 1"],
+    ids=lambda text: text[:20],
+)
+def test_a_dict_s_text_is_data_and_bounded(text: str) -> None:
+    """LiteLLM writes ``str(dict)``; what is none says nothing, and the counts beside it are taken for what they are."""
+    attributes = {**called("openai", "gpt-4o"), "llm.request.type": "completion", **usage(100, 10)}
+    reading = dialects.read("litellm", "INTERNAL", {**attributes, "metadata.usage_object": text})
+    assert reading is not None
+    assert reading.usage is not None
+    assert (reading.usage.input_tokens, bool(reading.estimated)) == (100, True)
+
+
 def test_a_bad_part_is_named_and_not_hidden_in_a_sum() -> None:
     for scope, bad in ((OTEL + "genai.bedrock", "cache_read"), ("com.anthropic.sdk.python", "input_tokens")):
         attributes = {

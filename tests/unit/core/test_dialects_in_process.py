@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_cost import runtime, semconv
+from otel_cost.config import Config
 from tests.support.world import World, chat, make_world
 
 LOGFIRE = "logfire.openai"
@@ -75,3 +79,39 @@ def test_the_version_of_a_scope_decides(world: World) -> None:
         tracer.start_span("call", kind=SpanKind.CLIENT, attributes={**google, **USAGE}).end()
         told.append(_told(world.finished()[-1])[0])
     assert told == ["estimated", "priced", "priced"]
+
+
+def test_what_a_call_keeps_from_being_traced_inside_it_is_not_counted(world: World) -> None:
+    """Logfire suppresses the SDK's own span inside its own: it is exported nowhere, so it must not carry the money."""
+    with (
+        world.call(scope="logfire.anthropic", gen_ai__response__model="gpt-4o", id="r1"),
+        suppress_instrumentation(),
+        world.call(scope="com.anthropic.sdk.python", id="r1"),
+    ):
+        pass
+    native, logfire = world.finished()
+    assert _told(native) == (None, None)
+    assert _told(logfire) == ("priced", None)
+
+
+def test_what_is_suppressed_outside_of_any_call_still_costs(world: World) -> None:
+    with suppress_instrumentation(), world.call(scope="com.anthropic.sdk.python"):
+        pass
+    assert world.statuses() == ["priced"]
+
+
+def test_a_provider_whose_get_tracer_takes_more_than_the_sdks_keeps_working() -> None:
+    """Logfire's does; it swallows what its spans raise, so that all of them would be gone without a word."""
+    asked: list[bool] = []
+
+    class Wrapping(TracerProvider):
+        def get_tracer(self, *args: Any, is_span_tracer: bool = True, **kwargs: Any) -> trace.Tracer:
+            asked.append(is_span_tracer)
+            return super().get_tracer(*args, **kwargs)
+
+    provider = Wrapping(shutdown_on_exit=False)
+    runtime.uninstall()
+    runtime.install(provider, config=Config())
+    provider.get_tracer("logfire.openai", "1", is_span_tracer=False).start_span("works").end()
+    runtime.uninstall()
+    assert asked == [False]

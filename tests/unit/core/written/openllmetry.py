@@ -53,6 +53,7 @@ LLMETRY = (
         {
             **called("anthropic", "claude"),
             **usage(1000, 50, cache_read__input_tokens=700, cache_creation__input_tokens=200),
+            "gen_ai.is_streaming": False,
         },
         CACHED,
         provider="anthropic",
@@ -64,6 +65,14 @@ LLMETRY = (
         {"input": 1000, "output": 51},
         provider="anthropic",
         streaming=True,
+        doubted="OpenLLMetry",
+    ),
+    Written(
+        "anthropic, which does not say whether it was streamed",
+        OTEL + "anthropic",
+        {**called("anthropic", "claude"), **usage(1000, 51)},
+        {"input": 1000, "output": 51},
+        provider="anthropic",
         doubted="OpenLLMetry",
     ),
     Written(
@@ -101,5 +110,14 @@ LLMETRY = (
         {"input": 100, "output": 10},
         layer=FRAMEWORK,
         provider="openai",
+    ),
+    Written(
+        "langchain over anthropic: LangChain tells a write by its time to live, which is not looked for",
+        OTEL + "langchain",
+        {**called("anthropic", "claude"), **usage(1000, 10, cache_creation__input_tokens=0)},
+        {"input": 1000, "output": 10, "cache_write": 0},
+        layer=FRAMEWORK,
+        provider="anthropic",
+        doubted="OpenLLMetry",
     ),
 )

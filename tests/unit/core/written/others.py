@@ -31,6 +31,18 @@ OTHERS = (
         tier="priority",
     ),
     Written(
+        "logfire before 5.3: the cache stands in the raw usage only",
+        "logfire.openai",
+        {
+            **called("openai", "gpt-4o"),
+            **usage(1000, 50),
+            "gen_ai.response.model": "gpt-4o",
+            "gen_ai.usage.raw": '{"prompt_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 700}}',
+        },
+        {"input": 1000, "output": 50, "cache_read": 700},
+        provider="openai",
+    ),
+    Written(
         "logfire, the log of a stream",
         "logfire.openai",
         {
@@ -66,6 +78,35 @@ OTHERS = (
         layer=AGENT,
         kind="INTERNAL",
         operation="invoke_agent",
+    ),
+    Written(
+        "litellm otel: the cache counts stand in the text of a dict, the provider before the model",
+        "litellm",
+        {
+            "llm.request.type": "completion",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.system": "anthropic",
+            "litellm.provider.model": "anthropic/claude",
+            "gen_ai.request.model": "claude",
+            "metadata.usage_object": str(
+                {
+                    "prompt_tokens": 1000,
+                    "prompt_tokens_details": {
+                        "audio_tokens": None,
+                        "cached_tokens": 700,
+                        "cache_creation_token_details": {"ephemeral_5m_input_tokens": 200},
+                    },
+                    "cache_creation_input_tokens": 200,
+                    "iterations": None,
+                }
+            ),
+            **usage(1000, 50, total_tokens=1050),
+        },
+        {**CACHED, "cache_write_5m": 200},
+        layer=FRAMEWORK,
+        kind="INTERNAL",
+        provider="anthropic",
+        model="anthropic/claude",
     ),
     Written(
         "litellm otel: no cache counts",
