@@ -48,6 +48,8 @@ class Node:
 
     # Defaults live on the class: most spans are no calls, and every assignment is paid for each of them.
     genai = False
+    hides = False
+    """Its emitter keeps the spans inside it from being exported."""
     kept: Mapping[str, object] = EMPTY
     enriched = False
     settled = False
@@ -123,8 +125,8 @@ class CostSpanProcessor(SpanProcessor):
         parent = node_of(trace.get_current_span(where))
         while parent is not None and parent.ended:
             parent = parent.parent
-        if parent is not None and parent.genai and where.get(_SUPPRESSED):
-            return  # the call's own span asked for no others inside it: who obeys (Logfire) exports none, so price none
+        if parent is not None and parent.hides and where.get(_SUPPRESSED):
+            return  # exported nowhere, so it must not carry the money
         node = Node(self, parent, where)
         setattr(span, _NODE, node)
         span.__class__ = _ending_classes[type(span)]
@@ -133,6 +135,8 @@ class CostSpanProcessor(SpanProcessor):
 
     def _start_call(self, span: Span, node: Node) -> None:
         node.genai = True
+        emitter = dialects.emitter_of(span.instrumentation_scope.name) if span.instrumentation_scope else None
+        node.hides = emitter is not None and emitter.hides
         attributes = _attributes_of(span)
         node.kept = {name: attributes[name] for name in _KEPT if name in attributes}
         self._finaliser.prepare()

@@ -149,6 +149,7 @@ class Emitter(NamedTuple):
 
     Attributes:
         agents: The layer of spans that invoke an agent or a workflow.
+        hides: Spans that start inside its own, where it suppresses instrumentation, are exported nowhere.
         helper: Its spans stand for no call, whatever they carry.
         follows: Its spans only open a stream; what it used stands on a later span of the same emitter.
         unfolds: Attributes whose value is JSON. What is in there is read as if each key were an attribute, named
@@ -159,6 +160,7 @@ class Emitter(NamedTuple):
     dialect: Dialect
     layer: Layer
     agents: Layer = Layer.AGENT
+    hides: bool = False
     helper: bool = False
     follows: bool = False
     unfolds: Names = ()

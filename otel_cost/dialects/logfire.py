@@ -2,7 +2,8 @@
 
 Input is inclusive for OpenAI and Anthropic. What the conventional attributes do not tell stands in the provider's raw
 usage, as JSON. A streamed call makes two spans: one that ends when the stream opens, and a log record (a span without
-duration) with the usage when the stream has been read; nothing when it is never read.
+duration) with the usage when the stream has been read; nothing when it is never read. Its provider exports no span that
+starts where instrumentation is suppressed, which it does around the SDK's call.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ LOGFIRE: Final = replace(
 WIRE: Final = Emitter(
     LOGFIRE,
     Layer.WIRE,
+    hides=True,
     unfolds=(_RAW,),
     variants=(
         Variant(

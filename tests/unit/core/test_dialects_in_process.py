@@ -94,10 +94,17 @@ def test_what_a_call_keeps_from_being_traced_inside_it_is_not_counted(world: Wor
     assert _told(logfire) == ("priced", None)
 
 
-def test_what_is_suppressed_outside_of_any_call_still_costs(world: World) -> None:
+def test_what_is_suppressed_elsewhere_still_costs(world: World) -> None:
+    """Outside of any call, and inside spans of emitters that hide nothing: these spans are exported."""
     with suppress_instrumentation(), world.call(scope="com.anthropic.sdk.python"):
         pass
-    assert world.statuses() == ["priced"]
+    with (
+        world.tracer("pydantic-ai").start_as_current_span("agent", attributes={semconv.OPERATION_NAME: "invoke_agent"}),
+        suppress_instrumentation(),
+        world.call(scope="com.anthropic.sdk.python", id="r1"),
+    ):
+        pass
+    assert world.statuses() == ["priced", "priced", "wrapper"]
 
 
 def test_a_provider_whose_get_tracer_takes_more_than_the_sdks_keeps_working() -> None:
