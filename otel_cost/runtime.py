@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, cast
-from weakref import WeakSet
+from weakref import ref
 
 from opentelemetry import context, trace
 from opentelemetry._logs import LoggerProvider
@@ -74,12 +74,13 @@ class Runtime:
             self.pipeline, config, instance_id=str(uuid.uuid4()), on_genai=self.prices_needed
         )
         self._resolver = labelling.Resolver(config)
-        self._attached: WeakSet[TracerProvider] = WeakSet()
+        self._attached: list[ref[TracerProvider]] = []
 
     def attach(self, provider: TracerProvider) -> None:
         """Count the spans of ``provider`` as well. Idempotent."""
-        if provider not in self._attached:
-            self._attached.add(provider)
+        # By identity: Logfire's provider cannot be hashed.
+        if not any(known() is provider for known in self._attached):
+            self._attached.append(ref(provider))
             provider.add_span_processor(self.processor)
             shield.run("sampling", None, record_sampled_out, provider)
 
