@@ -8,7 +8,7 @@ from typing import NamedTuple
 from otel_cost import semconv
 from otel_cost.dialects import Reading
 from otel_cost.matching import COUNT, Verdict
-from otel_cost.model import EMPTY, Charge, CostRecord, Status, Usage
+from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, Usage
 from otel_cost.sightings import NO_TOTALS, NOTHING_INSIDE, Inside, Sighting
 
 
@@ -86,6 +86,7 @@ def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sig
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         inside=span.inside,
+        doubted=bool(reading.estimated),
     )
 
 
@@ -105,6 +106,7 @@ def sighting_of_record(record: CostRecord) -> Sighting:
         models=_models(record.model_answered, record.model_requested),
         start_ns=record.start_ns,
         end_ns=record.end_ns,
+        doubted=record.charge.reason is Reason.USAGE_ESTIMATED,
     )
 
 

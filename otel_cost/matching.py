@@ -190,7 +190,22 @@ class Matcher:
 
     def _candidates(self, sighting: Sighting) -> list[Call]:
         near = chain(self._calls.near(sighting), self._calls.of_response(sighting))
-        return [call for call in near if _may_be_same(sighting, call.sighting)]
+        found = [call for call in near if _may_be_same(sighting, call.sighting)]
+        if found:
+            return found
+        return [
+            call
+            for call in self._family(sighting)
+            if (sighting.doubted or call.sighting.doubted) and _may_be_same(sighting, call.sighting)
+        ]
+
+    def _family(self, sighting: Sighting) -> Iterator[Call]:
+        """Calls inside a span and around it, as far as its process or the book saw how they hang together."""
+        lineage, trace_id, span_id = self._lineage, sighting.trace_id, sighting.span_id
+        for related in chain(lineage.below(trace_id, span_id), lineage.above(trace_id, span_id)):
+            call = self._calls.get(record_key(trace_id, related))
+            if call is not None:
+                yield call
 
     def _place(self, sighting: Sighting, candidates: list[Call]) -> Call | None:
         """Give ``sighting`` its scope's place at one of the ``candidates``, moving earlier twins on if it has to.

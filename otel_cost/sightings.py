@@ -51,6 +51,8 @@ class Sighting(NamedTuple):
     inside: Inside = NOTHING_INSIDE
     priced: bool = True
     """False where it is known that no price was found: another span of the call that has one takes its place."""
+    doubted: bool = False
+    """True where its emitter is known to miscount: a span of the same call may have other totals."""
 
 
 def is_ours(scope: str) -> bool:

@@ -59,7 +59,8 @@ class Guess(NamedTuple):
         having: One of these attributes is there.
         lacking: None of these is there.
         sure: Prefixes of requested models for which the counts are right all the same.
-        only: Prefixes of requested models for which they are wrong; none: all.
+        only: Prefixes of requested models for which they are wrong; none: all. Bedrock's regions are left out.
+        saying: An attribute, and the values of it.
     """
 
     why: str
@@ -69,6 +70,7 @@ class Guess(NamedTuple):
     lacking: frozenset[str] = NOTHING
     sure: Names = ()
     only: Names = ()
+    saying: tuple[str, Names] | None = None
 
 
 THINKS_NOT: Final = ("gemini-1", "gemini-2.0", "text-", "chat-", "code-", "embedding-", "gemini-embedding")

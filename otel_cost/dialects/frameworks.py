@@ -89,3 +89,11 @@ LITELLM: Final = Emitter(
     Layer.FRAMEWORK,
     unfolds=(_OBJECT,),
 )
+ON_ANOTHERS_SPAN: Final = LITELLM._replace(
+    dialect=replace(
+        LITELLM.dialect,
+        guesses=(Guess("LiteLLM's otel callback writes on the span around its calls, the last call over the others"),),
+    )
+)
+"""A span of another scope that ``otel`` found open, and wrote on instead of one of its own."""
+MARKS: Final = frozenset({"litellm.call_id", "litellm.provider.model"})

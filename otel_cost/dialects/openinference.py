@@ -1,8 +1,7 @@
 """OpenInference (Arize), read from openinference-instrumentation-* of November 2026.
 
-Its prompt count includes cached tokens and its completion count reasoning, also for Anthropic and Gemini. For Bedrock's
-Converse the counts are raw and the cache counts are looked for under names that AWS does not use, so that a cached call
-cannot be told from another one. Its spans are INTERNAL: the scope says what they stand for.
+Its prompt count includes cached tokens and its completion count reasoning, also for Anthropic, Gemini and Bedrock; from
+a message that InvokeModel streams it keeps the sum only. Its spans are INTERNAL: the scope says what they stand for.
 """
 
 from __future__ import annotations
@@ -50,10 +49,26 @@ OPENINFERENCE: Final = replace(
     },
 )
 MARKS: Final = frozenset(
-    # Not the span's kind: chains and tools have one, too.
-    {_COUNT + "prompt", _COUNT + "completion", _COUNT + "total", "llm.model_name", "llm.system", "embedding.model_name"}
+    {
+        # Not the span's kind: chains and tools have one, too.
+        *(_COUNT + kind for kind in ("prompt", "completion", "total")),
+        *("llm.model_name", "llm.system", "llm.invocation_parameters", "embedding.model_name"),
+    }
 )
 WIRE: Final = Emitter(OPENINFERENCE, Layer.WIRE)
+BEDROCK: Final = Emitter(
+    replace(
+        OPENINFERENCE,
+        guesses=(
+            Guess(
+                "OpenInference does not tell cached tokens of a stream of InvokeModel",
+                lacking=frozenset({_COUNT + _OWN["cache_read_tokens"], _COUNT + _OWN["cache_write_tokens"]}),
+                only=("anthropic.", "claude", "amazon.nova"),
+            ),
+        ),
+    ),
+    Layer.WIRE,
+)
 FRAMEWORK: Final = Emitter(OPENINFERENCE, Layer.FRAMEWORK)
 VERTEX: Final = Emitter(
     replace(

@@ -1,9 +1,9 @@
 """OpenLLMetry (Traceloop) instrumentors, read from releases 0.62; the older names from semantic-conventions-ai 0.5.
 
 They follow the conventions' names with some of their own beside them. Their Anthropic input is already the sum with
-cached tokens; their Bedrock input is the raw count without them. Their Gemini output leaves thinking tokens out, while
-the total has them. In a stream from Anthropic they add the placeholder for the output in the first event (usually 1) to
-the final count.
+cached tokens; their Bedrock input is the raw count without them, which only Converse tells. Their Gemini output leaves
+thinking tokens out, while the total has them. In a stream from Anthropic they add the placeholder for the output in the
+first event (usually 1) to the final count.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from otel_cost import semconv
 from otel_cost.dialects.base import BEDROCK, CACHE_OUTSIDE, GOOGLE, THINKS_NOT, Emitter, Guess, Variant
 from otel_cost.dialects.genai import GENAI, UNITS_BY_CONVENTION, VERTEXAI
 from otel_cost.model import Layer
@@ -46,6 +47,12 @@ OPENLLMETRY: Final = replace(
             "OpenLLMetry does not tell thinking tokens: the output is taken from the total",
             providers=GOOGLE,
             sure=THINKS_NOT,
+        ),
+        Guess(
+            "OpenLLMetry does not tell cached tokens of InvokeModel",
+            providers=BEDROCK,
+            lacking=frozenset({semconv.USAGE_CACHE_READ}),
+            only=("anthropic.", "claude", "amazon.nova", "nova"),
         ),
         Guess(_PLACEHOLDER, providers=_ANTHROPIC, streaming=True),
         # The SDK's own helper for streams leaves no mark: its spans look like those of whole messages.

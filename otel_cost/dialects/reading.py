@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, cast
@@ -210,14 +211,18 @@ def _doubt(
             and _carries(guess.having, guess.lacking, attributes)
             and not (guess.sure and _bare(model).startswith(guess.sure))
             and (not guess.only or _bare(model).startswith(guess.only))
+            and (guess.saying is None or attributes.get(guess.saying[0]) in guess.saying[1])
         ):
             return guess.why
     return ""
 
 
+_REGION: Final = re.compile(r"^(?:us|us-gov|eu|apac|jp|au|ca|global)\.")
+
+
 def _bare(model: str) -> str:
-    """A model without the path before it: ``models/gemini-2.0-flash`` is ``gemini-2.0-flash``."""
-    return model.rsplit("/", 1)[-1].lower()
+    """A model without path and region: ``models/gemini-2.0-flash`` is ``gemini-2.0-flash``."""
+    return _REGION.sub("", model.rsplit("/", 1)[-1].lower())
 
 
 def _flag(value: object) -> bool:

@@ -42,7 +42,6 @@ _LLMETRY_SDKS: Final = (
 _LLMETRY_FRAMEWORKS: Final = ("agno", "crewai", "haystack", "langchain", "llamaindex", "openai_agents")
 _INFERENCE_SDKS: Final = (
     "anthropic",
-    "bedrock",
     "google_genai",
     "groq",
     "mistralai",
@@ -60,7 +59,7 @@ EXACT: Final[dict[str, Emitter]] = {
     "logfire.openai": logfire.WIRE,
     "logfire.anthropic": logfire.WIRE,
     "logfire.openai_agents": logfire.FRAMEWORK,
-    _OPENINFERENCE + "openai": openinference.WIRE,
+    _OPENINFERENCE + "bedrock": openinference.BEDROCK,
     _OPENINFERENCE + "vertexai": openinference.VERTEX,
     **{_OPENINFERENCE + sdk: openinference.WIRE for sdk in _INFERENCE_SDKS},
 }
@@ -91,6 +90,7 @@ SHAPES: Final[tuple[tuple[frozenset[str], Emitter], ...]] = (
     # For scopes in neither table: what the attributes look like, the most particular first.
     (langfuse.MARKS, langfuse.EMITTER),
     (vercel.MARKS, vercel.LEGACY),
+    (frameworks.MARKS, frameworks.ON_ANOTHERS_SPAN),
     (openinference.MARKS, openinference.FRAMEWORK),
     (openllmetry.MARKS, openllmetry.FRAMEWORK),
     (genai.MARKS, genai.OFFICIAL),

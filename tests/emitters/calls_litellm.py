@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 
 import calls_sdk
 import litellm
 from cases import Case
+from opentelemetry import trace
 from telling import base_url, emitter, ended, finish, wait_until
 
 _BASE = {"openai": "/v1", "anthropic": ""}
@@ -58,6 +60,19 @@ def chat_stream(case: Case) -> None:
 
 
 messages_stream = chat_stream
+
+
+def chat_in_a_span(case: Case) -> None:
+    """Inside the app's own span, as in any request that is served."""
+    with trace.get_tracer("app").start_as_current_span("request"):
+        chat(case)
+
+
+def chat_in_a_span_set_apart(case: Case) -> None:
+    """Its setting for spans of its own there: without it, it writes on the app's span."""
+    os.environ["USE_OTEL_LITELLM_REQUEST_SPAN"] = "true"
+    chat_in_a_span(case)
+    del os.environ["USE_OTEL_LITELLM_REQUEST_SPAN"]
 
 
 def chat_and_direct(case: Case) -> None:

@@ -7,6 +7,7 @@ import contextlib
 
 import calls_sdk
 from cases import Case
+from opentelemetry import trace
 from telling import base_url, finish
 
 
@@ -60,6 +61,13 @@ def chat_failed(case: Case) -> None:
 
     with contextlib.suppress(ModelHTTPError):
         chat(case)
+
+
+def chat_in_a_span(case: Case) -> None:
+    """Inside the app's own span, as in any request that is served."""
+    with trace.get_tracer("app").start_as_current_span("request"):
+        for _ in range(case.calls):
+            chat(case)
 
 
 def chat_and_direct(case: Case) -> None:

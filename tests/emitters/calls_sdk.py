@@ -88,6 +88,9 @@ def responses(case: Case) -> None:
         client.responses.create(model=case.model, input=case.prompt)
 
 
+responses_web_search = responses
+
+
 def responses_stream(case: Case) -> None:
     with _openai() as client:
         _drain(client.responses.create(model=case.model, input=case.prompt, stream=True))
@@ -103,7 +106,7 @@ def messages(case: Case) -> None:
         client.messages.create(**_asked(case), max_tokens=1000)
 
 
-messages_cached = messages
+messages_cached = messages_web_search = messages
 
 
 def messages_async(case: Case) -> None:
@@ -117,6 +120,9 @@ def messages_async(case: Case) -> None:
 def messages_stream(case: Case) -> None:
     with _anthropic() as client:
         _drain(client.messages.create(**_asked(case), max_tokens=1000, stream=True))
+
+
+messages_stream_web_search = messages_stream
 
 
 def messages_stream_helper(case: Case) -> None:

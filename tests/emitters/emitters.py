@@ -33,11 +33,19 @@ class Emitter:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own."""
+        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own (which the
+        clouds' SDKs have none of)."""
         if self.name == "anthropic_sdk":
             return ("alone", "ours")
+        if self.of_a_cloud:
+            return ("alone",)
         beside = ("native",) if "anthropic" in self.providers and self.home in _HOMES_OF_A_TRACED_SDK else ()
         return ("alone", *beside, "ours")
+
+    @property
+    def of_a_cloud(self) -> bool:
+        """Whether it observes the SDK of a cloud, for which there is a stand-in of its own."""
+        return self.via in _CLOUDS
 
     def settings(self, mode: str) -> dict[str, str]:
         """Environment variables for a run in ``mode``."""
@@ -50,8 +58,16 @@ class Emitter:
 
 
 _HOMES_OF_A_TRACED_SDK: Final = ("modern", "openllmetry")
+_OWN_SPANS_OF_MISTRAL: Final = {"MISTRAL_SDK_TELEMETRY": "global"}
+_NOTHING: Final[Mapping[str, str]] = {}
 _ANTHROPIC: Final = ("anthropic",)
 _OPENAI: Final = ("openai",)
+_CLOUDS: Final = {"bedrock": "aws", "gemini": "google", "mistral": "mistral"}
+
+
+def _cloud(name: str, title: str, home: str, via: str, variables: Mapping[str, str] = _NOTHING) -> Emitter:
+    return Emitter(name, title, home, via, providers=(_CLOUDS[via],), variables=variables, direct=False)
+
 
 EMITTERS: Final = (
     Emitter("official", "OpenTelemetry genai-openai, genai-anthropic", "modern"),
@@ -76,4 +92,21 @@ EMITTERS: Final = (
     Emitter("litellm_otel_v2", "LiteLLM callback OpenTelemetryV2", "litellm", "litellm", direct=False),
     Emitter("langfuse_openai", "Langfuse, its OpenAI client", "modern", providers=_OPENAI),
     Emitter("langfuse_langchain", "Langfuse, its LangChain handler", "modern", "langchain", direct=False),
+    Emitter("openai_v2", "OpenTelemetry openai-v2", "litellm", providers=_OPENAI),
+    _cloud("botocore", "OpenTelemetry botocore", "clouds", "bedrock"),
+    _cloud("genai_bedrock", "OpenTelemetry genai-bedrock", "clouds", "bedrock"),
+    _cloud("openinference_bedrock", "OpenInference bedrock", "clouds", "bedrock"),
+    _cloud("all_bedrock", "botocore + genai-bedrock + OpenInference bedrock", "clouds", "bedrock"),
+    _cloud("openllmetry_bedrock", "OpenLLMetry bedrock", "openllmetry", "bedrock"),
+    _cloud("openlit_bedrock", "OpenLIT", "openlit", "bedrock"),
+    _cloud("google_genai", "OpenTelemetry google-genai", "clouds", "gemini"),
+    _cloud("openinference_gemini", "OpenInference google-genai", "clouds", "gemini"),
+    _cloud("all_gemini", "OpenTelemetry + OpenInference google-genai", "clouds", "gemini"),
+    _cloud("openllmetry_gemini", "OpenLLMetry google-generativeai", "openllmetry", "gemini"),
+    _cloud("openlit_gemini", "OpenLIT", "openlit", "gemini"),
+    _cloud("mistral_sdk", "the mistralai SDK's own spans", "clouds", "mistral", _OWN_SPANS_OF_MISTRAL),
+    _cloud("openinference_mistral", "OpenInference mistralai", "clouds", "mistral"),
+    _cloud("openllmetry_mistral", "OpenLLMetry mistralai", "openllmetry", "mistral"),
+    _cloud("openlit_mistral", "OpenLIT", "openlit", "mistral"),
+    _cloud("all_mistral", "OpenInference mistralai + the SDK's own spans", "clouds", "mistral", _OWN_SPANS_OF_MISTRAL),
 )

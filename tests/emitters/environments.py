@@ -44,6 +44,8 @@ class EmitterSet:
         return self.python
 
 
+_CLOUD_SDKS: Final = ("boto3==1.44.5", "google-genai==2.34.0")
+_OLD_MISTRAL: Final = "mistralai==1.12.4"  # what OpenLLMetry and OpenLIT can read
 _LANGCHAIN: Final = ("langchain-openai==1.7.3", "langchain-anthropic==1.7.7")
 
 MODERN: Final = EmitterSet(
@@ -71,13 +73,41 @@ OPENLLMETRY: Final = EmitterSet(
         "opentelemetry-instrumentation-openai==0.62.4",
         "opentelemetry-instrumentation-anthropic==0.62.4",
         "opentelemetry-instrumentation-langchain==0.62.4",
+        *_CLOUD_SDKS,
+        _OLD_MISTRAL,
+        "opentelemetry-instrumentation-bedrock==0.62.4",
+        "opentelemetry-instrumentation-google-generativeai==0.62.4",
+        "opentelemetry-instrumentation-mistralai==0.62.4",
     ),
 )
-LITELLM: Final = EmitterSet("litellm", ("litellm==1.106.2", "openai==2.54.0", "anthropic==2.12.0"))
-OPENLIT: Final = EmitterSet("openlit", ("openlit==1.45.0", "openai==2.54.0", "anthropic==0.125.0", *_LANGCHAIN))
-SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT)
+LITELLM: Final = EmitterSet(
+    "litellm",
+    (
+        *("litellm==1.106.2", "openai==2.54.0", "anthropic==2.12.0"),
+        # The newer ones have other module names, and their predecessor does not follow.
+        *("opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"),
+    ),
+)
+OPENLIT: Final = EmitterSet(
+    "openlit", ("openlit==1.45.0", "openai==2.54.0", "anthropic==0.125.0", *_LANGCHAIN, *_CLOUD_SDKS, _OLD_MISTRAL)
+)
+CLOUDS: Final = EmitterSet(
+    "clouds",
+    (
+        SDKS[0],
+        *_CLOUD_SDKS,
+        "mistralai==3.7.0",
+        "opentelemetry-instrumentation-botocore==0.66b2",
+        "opentelemetry-instrumentation-genai-bedrock==1.3b0",
+        "opentelemetry-instrumentation-google-genai==1.3b0",
+        "openinference-instrumentation-bedrock==0.1.61",
+        "openinference-instrumentation-google-genai==1.4.14",
+        "openinference-instrumentation-mistralai==2.2.2",
+    ),
+)
+SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT, CLOUDS)
 """The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
-pin the SDKs to older releases."""
+pin the SDKs to older releases, as OpenTelemetry's google-genai does."""
 
 
 def _own_dependencies() -> list[str]:
@@ -91,12 +121,14 @@ def _create(emitters: EmitterSet) -> bool:
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="work-") as scratch:
         venv = Path(scratch) / "venv"
+        python = str(venv / "bin" / "python")
         requirements = [*emitters.requirements, *_own_dependencies()]
         # Relocatable, because it moves into place only when it is complete.
         uv = [sys.executable, "-m", "uv"]
+        install = ["install", "--quiet", "--compile-bytecode", "--python", python]
         for command in (
             [*uv, "venv", "--quiet", "--relocatable", "--python", sys.executable, str(venv)],
-            [*uv, "pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), *requirements],
+            [*uv, "pip", *install, *requirements],
         ):
             if subprocess.run(command, check=False).returncode:
                 _say(f"{emitters.name}: could not be made; its tests will be skipped (see above)")

@@ -17,6 +17,7 @@ from otel_cost import semconv
 from otel_cost.demo.provider import StandInProvider
 from otel_cost.model import NANO, Status
 from tests.emitters.cases import CASES, Case
+from tests.emitters.cloud_provider import CloudProvider
 from tests.emitters.emitters import Emitter
 from tests.emitters.environments import SETS
 from tests.support import processes, tools
@@ -82,7 +83,9 @@ class Run:
         head = f"{self.amount_nano(case)} nano-USD, expected {expected_nano(case)}\n"
         return head + "\n".join(
             f"{span['scope']} | {span['name']} | {span['span']} < {span['parent']} | "
-            + ", ".join(f"{key}={str(value)[:80]}" for key, value in span["attributes"].items() if "message" not in key)
+            + ", ".join(
+                f"{key}={str(value)[:200]}" for key, value in span["attributes"].items() if "message" not in key
+            )
             for span in self.told[case.name]
         )
 
@@ -122,7 +125,8 @@ def own_wheel(work: Path) -> Path:
         (built,) = work.glob("*.whl")
         wheel = str(built)
     target = work / "installed"
-    _run([sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(target), wheel])
+    install = ["install", "--quiet", "--no-deps", "--compile-bytecode", "--target", str(target), wheel]
+    _run([sys.executable, "-m", "uv", "pip", *install])
     return target
 
 
@@ -135,7 +139,7 @@ def run(emitter: Emitter, mode: str, wheel: Path, work: Path) -> Run:
     home = next(found for found in SETS if found.name == emitter.home)
     answer = work / f"{emitter.name}-{mode}.json"
     environment = processes.clean_environment({"PYTHONPATH": str(wheel), **emitter.settings(mode)})
-    with StandInProvider() as provider:
+    with CloudProvider() if emitter.of_a_cloud else StandInProvider() as provider:
         script = Path(__file__).with_name("script.py")
         _run(
             [str(home.require()), "-X", "faulthandler", str(script), emitter.name, provider.base_url, str(answer)],

@@ -40,6 +40,12 @@ def official() -> None:
     _official("openai", "anthropic")
 
 
+def openai_v2() -> None:
+    from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
+
+    OpenAIInstrumentor().instrument()
+
+
 def official_langchain() -> None:
     _official("openai", "anthropic", "langchain")
 
@@ -131,3 +137,78 @@ def langfuse_langchain() -> None:
 
     # Its spans go to the global provider; what it wants to send to Langfuse, the stand-in does not know.
     Langfuse(public_key="pk", secret_key="sk", tracer_provider=trace.get_tracer_provider(), base_url=base_url())
+
+
+def botocore() -> None:
+    from opentelemetry.instrumentation.botocore import BotocoreInstrumentor
+
+    BotocoreInstrumentor().instrument()
+
+
+def genai_bedrock() -> None:
+    from opentelemetry.instrumentation.genai.bedrock import BedrockInstrumentor
+
+    BedrockInstrumentor().instrument()
+
+
+def openinference_bedrock() -> None:
+    from openinference.instrumentation.bedrock import BedrockInstrumentor
+
+    BedrockInstrumentor().instrument()
+
+
+def all_bedrock() -> None:
+    botocore()
+    genai_bedrock()
+    openinference_bedrock()
+
+
+def openllmetry_bedrock() -> None:
+    from opentelemetry.instrumentation.bedrock import BedrockInstrumentor
+
+    BedrockInstrumentor().instrument()
+
+
+openlit_bedrock = openlit_gemini = openlit_mistral = openlit
+
+
+def google_genai() -> None:
+    from opentelemetry.instrumentation.google_genai import GoogleGenAiSdkInstrumentor
+
+    GoogleGenAiSdkInstrumentor().instrument()
+
+
+def openinference_gemini() -> None:
+    from openinference.instrumentation.google_genai import GoogleGenAIInstrumentor
+
+    GoogleGenAIInstrumentor().instrument()
+
+
+def all_gemini() -> None:
+    google_genai()
+    openinference_gemini()
+
+
+def openllmetry_gemini() -> None:
+    from opentelemetry.instrumentation.google_generativeai import GoogleGenerativeAiInstrumentor
+
+    GoogleGenerativeAiInstrumentor().instrument()
+
+
+def mistral_sdk() -> None:
+    """Nothing: the SDK traces itself."""
+
+
+def openinference_mistral() -> None:
+    from openinference.instrumentation.mistralai import MistralAIInstrumentor
+
+    MistralAIInstrumentor().instrument()
+
+
+all_mistral = openinference_mistral
+
+
+def openllmetry_mistral() -> None:
+    from opentelemetry.instrumentation.mistralai import MistralAiInstrumentor
+
+    MistralAiInstrumentor().instrument()

@@ -27,11 +27,12 @@ class Call:
     cached: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    web_searches: int = 0
     provider: str = "openai"
 
     @property
     def prompt(self) -> str:
-        names = ("input", "output", "cached", "cache_write", "reasoning")
+        names = ("input", "output", "cached", "cache_write", "reasoning", "web_searches")
         told = {name: getattr(self, name) for name in names}
         return "usage:" + json.dumps({unit: count for unit, count in told.items() if count})
 
@@ -47,6 +48,7 @@ class Call:
             output_tokens=self.output or None,
             cache_read_tokens=self.cached or None,
             cache_write_tokens=self.cache_write or None,
+            web_searches=self.web_searches or None,
         )
         price = calc_price(usage, self.model, provider_id=self.provider).total_price
         return int((price * NANO).to_integral_value(ROUND_HALF_EVEN))

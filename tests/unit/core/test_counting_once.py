@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from otel_cost import semconv
@@ -294,3 +295,48 @@ def test_another_tenant_or_model_is_another_call(world: World, other: dict[str, 
     with world.call(scope=OTHER_WIRE, otel_cost__tenant="a"), world.call(**{"otel_cost__tenant": "a", **other}):
         pass
     assert counted(world) == 2
+
+
+BOTOCORE = "opentelemetry.instrumentation.botocore.bedrock-runtime"
+INVOKE = {"gen_ai__request__model": "anthropic.claude-sonnet-4-6-v1:0", "gen_ai__provider__name": "aws.bedrock"}
+
+
+def test_a_miscounting_emitter_right_inside_others_is_the_same_call(world: World) -> None:
+    """Three instrumentations of one InvokeModel: the innermost leaves the cache out of its total. FEATURES A7."""
+    with (
+        world.call(scope="openinference.instrumentation.bedrock", usage=(5000, 100), **INVOKE),
+        world.call(scope="opentelemetry.instrumentation.genai.vertex", usage=(5000, 100), **INVOKE),
+        world.call(scope=BOTOCORE, usage=(1000, 100), rpc__method="InvokeModel", **INVOKE),
+    ):
+        pass
+    assert world.statuses() == ["estimated", "duplicate", "duplicate"]
+
+
+def test_a_miscounting_emitter_right_around_another_is_the_same_call(world: World) -> None:
+    with (
+        world.call(scope=BOTOCORE, usage=(1000, 100), rpc__method="InvokeModel", **INVOKE),
+        world.call(usage=(5000, 100), **INVOKE),
+    ):
+        pass
+    assert world.statuses() == ["priced", "duplicate"]
+
+
+def test_the_one_inside_that_ends_last_is_the_same_call(world: World) -> None:
+    """A stream's inner span may outlive the one around it."""
+    start = {**{name.replace("__", "."): value for name, value in INVOKE.items()}, semconv.OPERATION_NAME: "chat"}
+    outer = world.tracer(BOTOCORE).start_span("chat", attributes={**start, "rpc.method": "InvokeModel"})
+    inner = world.tracer().start_span("chat", context=trace.set_span_in_context(outer), attributes=start)
+    for span, into in ((outer, 1000), (inner, 5000)):
+        span.set_attributes({semconv.USAGE_INPUT_TOKENS: into, semconv.USAGE_OUTPUT_TOKENS: 100})
+        span.end()
+    assert world.statuses() == ["estimated", "duplicate"]
+
+
+def test_a_miscounted_call_beside_another_is_a_call_of_its_own(world: World) -> None:
+    """Siblings with other totals: nothing says that they are one call."""
+    with world.tracer("app").start_as_current_span("request"):
+        with world.call(scope=BOTOCORE, usage=(1000, 100), rpc__method="InvokeModel", **INVOKE):
+            pass
+        with world.call(usage=(5000, 100), **INVOKE):
+            pass
+    assert world.statuses()[:2] == ["estimated", "priced"]

@@ -116,4 +116,27 @@ OFFICIAL = (
         provider="aws.bedrock",
         doubted="botocore",
     ),
+    Written(
+        "botocore leaves out the cache of InvokeModel, in any region",
+        OTEL + "botocore.bedrock-runtime",
+        {
+            **called("aws.bedrock", "eu.anthropic.claude-sonnet-4-6-v1:0", system=True),
+            **usage(100, 50),
+            "rpc.method": "InvokeModel",
+        },
+        {"input": 100, "output": 50},
+        provider="aws.bedrock",
+        doubted="botocore",
+    ),
+    Written(
+        "botocore, a call without a cache",
+        OTEL + "botocore.bedrock-runtime",
+        {
+            **called("aws.bedrock", "anthropic.claude-sonnet-4-6-v1:0", system=True),
+            **usage(100, 50),
+            "rpc.method": "Converse",
+        },
+        {"input": 100, "output": 50},
+        provider="aws.bedrock",
+    ),
 )

@@ -76,6 +76,14 @@ LLMETRY = (
         doubted="OpenLLMetry",
     ),
     Written(
+        "bedrock, InvokeModel: the cache is not told",
+        OTEL + "bedrock",
+        {**called("aws.bedrock", "claude-sonnet-4-5-20250929-v1:0"), **usage(100, 50)},
+        {"input": 100, "output": 50},
+        provider="aws.bedrock",
+        doubted="OpenLLMetry",
+    ),
+    Written(
         "bedrock: raw input",
         OTEL + "bedrock",
         {

@@ -126,6 +126,22 @@ OTHERS = (
         doubted="LiteLLM",
     ),
     Written(
+        "litellm otel, on the app's own span: the last of the calls inside it",
+        "app",
+        {
+            "llm.request.type": "acompletion",
+            "litellm.provider.model": "openai/gpt-4o",
+            "litellm.call_id": "1",
+            "gen_ai.system": "openai",
+            **usage(100, 10),
+        },
+        {"input": 100, "output": 10},
+        layer=FRAMEWORK,
+        kind="INTERNAL",
+        provider="openai",
+        doubted="LiteLLM",
+    ),
+    Written(
         "litellm otel v2",
         "litellm",
         {
