@@ -87,6 +87,7 @@ def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sig
         end_ns=span.end_ns,
         inside=span.inside,
         doubted=bool(reading.estimated),
+        failed=bool(span.error) and reading.usage is None,
     )
 
 
@@ -107,6 +108,7 @@ def sighting_of_record(record: CostRecord) -> Sighting:
         start_ns=record.start_ns,
         end_ns=record.end_ns,
         doubted=record.charge.reason is Reason.USAGE_ESTIMATED,
+        failed=bool(record.error) and record.usage is None,
     )
 
 

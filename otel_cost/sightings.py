@@ -53,6 +53,8 @@ class Sighting(NamedTuple):
     """False where it is known that no price was found: another span of the call that has one takes its place."""
     doubted: bool = False
     """True where its emitter is known to miscount: a span of the same call may have other totals."""
+    failed: bool = False
+    """True where it ended with an error and without counts."""
 
 
 def is_ours(scope: str) -> bool:
@@ -112,23 +114,30 @@ class Calls:
         return self._by_response.get((sighting.tenant, sighting.response_id), [])
 
     def near(self, sighting: Sighting) -> Iterator[Call]:
-        """Calls that other scopes wrote and that may have overlapped: in the same process with the same totals, or,
-        where a span has none, in the same trace."""
-        if sighting.totals == NO_TOTALS:
-            by_scope = self._by_trace.get(sighting.trace_id, {})
-        else:
-            by_scope = self._by_totals.get((sighting.process, sighting.totals), {})
-        # Sorted by end: what ended before this one began cannot be the same call, however many of them there are.
-        since = sighting.start_ns - SLACK_NS
-        for scope, calls in by_scope.items():
-            if scope != sighting.scope and _end_of(calls[-1]) >= since:
-                yield from calls[bisect_left(calls, since, key=_end_of) :]
+        """Calls that other scopes wrote and that may have overlapped: in the same process with the same totals; where a
+        span has none, in the same trace, and those that failed as well anywhere in the process."""
+        if sighting.totals != NO_TOTALS:
+            yield from _overlapping(sighting, self._by_totals.get((sighting.process, sighting.totals)))
+            return
+        yield from _overlapping(sighting, self._by_trace.get(sighting.trace_id))
+        if sighting.failed:
+            for call in _overlapping(sighting, self._by_totals.get((sighting.process, NO_TOTALS))):
+                if call.sighting.failed and call.sighting.trace_id != sighting.trace_id:
+                    yield call
 
     def _scoped(self, sighting: Sighting) -> tuple[dict[str, list[Call]], dict[str, list[Call]]]:
         return (
             self._by_totals.setdefault((sighting.process, sighting.totals), {}),
             self._by_trace.setdefault(sighting.trace_id, {}),
         )
+
+
+def _overlapping(sighting: Sighting, by_scope: dict[str, list[Call]] | None) -> Iterator[Call]:
+    # Sorted by end: what ended before this one began cannot be the same call, however many of them there are.
+    since = sighting.start_ns - SLACK_NS
+    for scope, calls in (by_scope or {}).items():
+        if scope != sighting.scope and _end_of(calls[-1]) >= since:
+            yield from calls[bisect_left(calls, since, key=_end_of) :]
 
 
 def _end_of(call: Call) -> int:

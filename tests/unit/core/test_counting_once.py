@@ -8,10 +8,11 @@ from collections import Counter
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind
 
 from otel_cost import semconv
-from tests.support.world import FRAMEWORK, World
+from tests.support.world import FRAMEWORK, World, chat
 
 OTHER_WIRE = "opentelemetry.instrumentation.openai.v1"
 OURS_OUTER = semconv.INSTRUMENTATION_SCOPE_PREFIX + "litellm"
@@ -340,3 +341,30 @@ def test_a_miscounted_call_beside_another_is_a_call_of_its_own(world: World) -> 
         with world.call(usage=(5000, 100), **INVOKE):
             pass
     assert world.statuses()[:2] == ["estimated", "priced"]
+
+
+def _failing(world: World, scope: str, *, attached: bool = True, error: str = "InternalServerError") -> Span:
+    where = None if attached else Context()
+    return world.tracer(scope).start_span("chat", context=where, attributes={**chat(), semconv.ERROR_TYPE: error})
+
+
+def test_a_call_that_failed_is_one_in_separate_traces_too(world: World) -> None:
+    """LiteLLM's callback writes in a trace of its own; there is neither an id nor counts to know the call by."""
+    outer, inner = _failing(world, FRAMEWORK, attached=False), _failing(world, OURS, attached=False)
+    inner.end()
+    outer.end()
+    assert world.statuses() == ["priced", "duplicate"]
+
+
+def test_calls_that_failed_side_by_side_stay_as_many_as_they_are(world: World) -> None:
+    spans = [_failing(world, scope, attached=False) for scope in (FRAMEWORK, FRAMEWORK, OURS, OURS)]
+    for span in reversed(spans):
+        span.end()
+    assert Counter(world.statuses()) == {"priced": 2, "duplicate": 2}
+
+
+def test_a_failed_call_is_not_one_without_counts_that_went_well(world: World) -> None:
+    outer = world.tracer(FRAMEWORK).start_span("chat", context=Context(), attributes=chat())
+    _failing(world, OURS, attached=False).end()
+    outer.end()
+    assert world.statuses() == ["priced", "unpriced"]
