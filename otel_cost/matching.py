@@ -196,7 +196,7 @@ class Matcher:
         return [
             call
             for call in self._family(sighting)
-            if (sighting.doubted or call.sighting.doubted) and _may_be_same(sighting, call.sighting)
+            if _is_doubtful(sighting, call.sighting) and _may_be_same(sighting, call.sighting)
         ]
 
     def _family(self, sighting: Sighting) -> Iterator[Call]:
@@ -324,6 +324,11 @@ def _may_be_same(a: Sighting, b: Sighting) -> bool:
     if a.response_id and b.response_id and a.response_id != b.response_id:
         return False
     return (_contains(a, b) or _contains(b, a)) and models_agree(a.models, b.models)
+
+
+def _is_doubtful(a: Sighting, b: Sighting) -> bool:
+    """Whether the totals of two spans that have some may differ although they are the same call."""
+    return (a.doubted or b.doubted) and NO_TOTALS not in (a.totals, b.totals)
 
 
 def _contains(outer: Sighting, inner: Sighting) -> bool:

@@ -95,9 +95,8 @@ def _bedrock(call: re.Match[str], body: Json) -> tuple[str, Iterator[bytes], Tol
     asked = {**body, "model": "claude-sonnet-4-5-20250929"}
     if not call["stream"]:
         return _JSON, iter([json.dumps(Messages.answer(asked, told)).encode()]), told
-    wrapped = (
-        {"bytes": base64.b64encode(json.dumps(data).encode()).decode()} for _, data in Messages.events(asked, told)
-    )
+    events = (json.dumps(_with_metrics(data, told)).encode() for _, data in Messages.events(asked, told))
+    wrapped = ({"bytes": base64.b64encode(event).decode()} for event in events)
     return _EVENTS, (_frame("chunk", json.dumps(data).encode()) for data in wrapped), told
 
 

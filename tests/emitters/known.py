@@ -21,6 +21,11 @@ class Known(NamedTuple):
     outcome: Outcome
     why: str
 
+    @property
+    def silent(self) -> bool:
+        """Whether the emitter writes no span at all."""
+        return self.outcome is Outcome.UNSEEN
+
 
 _ALONE: Final = ("alone",)
 _BOTH: Final = ("alone", "native")

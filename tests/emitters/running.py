@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     EXACT = "exact"
     ESTIMATED = "estimated"  # at least one, saying so and naming the emitter; the amount may differ
     UNPRICED = "unpriced"  # seen, without usage: said, never a price of 0
+    PART = "in part"  # counted, but less than it cost: the rest is on no span
     EXTRA = "exact, and an empty record"  # every dollar once; one call more, unpriced or failed, stands beside it
     UNSEEN = "not seen"  # fewer spans than calls
     WRONG = "wrong"
@@ -56,15 +57,20 @@ class Run:
         counted = [span for span in spans if span["attributes"].get(semconv.STATUS) in _COUNTED]
         statuses = [span["attributes"][semconv.STATUS] for span in counted]
         calls = case.calls + case.failed
+        amount, expected = self.amount_nano(case), expected_nano(case)
         if len(counted) < calls:
-            return Outcome.UNSEEN if not self.amount_nano(case) else Outcome.WRONG
+            # Some of them only: never without a word.
+            said = Status.ESTIMATED in statuses and all(map(_says_why, counted))
+            return Outcome.PART if amount and said else Outcome.WRONG if amount else Outcome.UNSEEN
         if len(counted) > calls:
-            return Outcome.EXTRA if self.amount_nano(case) == expected_nano(case) else Outcome.WRONG
+            return Outcome.EXTRA if amount == expected else Outcome.WRONG
         if Status.UNPRICED in statuses and not case.priceless:
             return Outcome.UNPRICED
         if Status.ESTIMATED in statuses:
             return Outcome.ESTIMATED if all(map(_says_why, counted)) else Outcome.WRONG
-        return Outcome.EXACT if self.amount_nano(case) == expected_nano(case) else Outcome.WRONG
+        if amount == expected:
+            return Outcome.EXACT
+        return Outcome.PART if amount == expected_nano(case, fees=False) else Outcome.WRONG
 
     def amount_nano(self, case: Case) -> int:
         """What the spans of a case say in sum."""
@@ -111,10 +117,12 @@ def cases_of(emitter: Emitter, mode: str) -> tuple[Case, ...]:
     )
 
 
-def expected_nano(case: Case) -> int:
+def expected_nano(case: Case, *, fees: bool = True) -> int:
+    """What a case costs; without ``fees`` its tokens only."""
     if case.priceless or not case.calls:
         return 0
-    return case.calls * Call("", case.model, provider=case.provider, **case.usage).nano_usd
+    usage = {unit: count for unit, count in case.usage.items() if fees or unit != "web_searches"}
+    return case.calls * Call("", case.model, provider=case.provider, **usage).nano_usd
 
 
 def own_wheel(work: Path) -> Path:

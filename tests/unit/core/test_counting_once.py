@@ -343,6 +343,16 @@ def test_a_miscounted_call_beside_another_is_a_call_of_its_own(world: World) -> 
     assert world.statuses()[:2] == ["estimated", "priced"]
 
 
+def test_counts_that_come_after_a_span_without_any_are_priced_all_the_same(world: World) -> None:
+    """In process nothing is taken back: better a second record without money than none with it."""
+    with (
+        world.call(scope="openinference.instrumentation.bedrock", usage=(5000, 100), **INVOKE),
+        world.call(scope=BOTOCORE, usage=None, **INVOKE),
+    ):
+        pass
+    assert world.statuses() == ["unpriced", "estimated"]
+
+
 def _failing(world: World, scope: str, *, attached: bool = True, error: str = "InternalServerError") -> Span:
     where = None if attached else Context()
     return world.tracer(scope).start_span("chat", context=where, attributes={**chat(), semconv.ERROR_TYPE: error})
