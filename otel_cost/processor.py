@@ -14,10 +14,8 @@ from functools import partial
 from typing import Final, cast
 
 from opentelemetry import context, trace
-from opentelemetry.context import (
-    _SUPPRESS_INSTRUMENTATION_KEY,  # pyright: ignore[reportPrivateUsage]  # it has no public name
-    Context,
-)
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESSED  # pyright: ignore[reportPrivateUsage]
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.span import format_span_id, format_trace_id
@@ -40,7 +38,6 @@ _KEPT: Final = (
 )
 """Attributes kept from the start: past 128 the SDK drops the oldest ones."""
 _SCOPES_AT_MOST: Final = 10_000
-_SUPPRESSED: Final = _SUPPRESS_INSTRUMENTATION_KEY
 
 
 class Node:
@@ -48,8 +45,7 @@ class Node:
 
     # Defaults live on the class: most spans are no calls, and every assignment is paid for each of them.
     genai = False
-    hides = False
-    """Its emitter keeps the spans inside it from being exported."""
+    hides = False  # whether its emitter keeps the spans inside it from being exported
     kept: Mapping[str, object] = EMPTY
     enriched = False
     settled = False
@@ -131,11 +127,11 @@ class CostSpanProcessor(SpanProcessor):
         setattr(span, _NODE, node)
         span.__class__ = _ending_classes[type(span)]
         if scope is not None and self._genai_scopes[scope.name]:
-            shield.run("span start", None, self._start_call, span, node)
+            shield.run("span start", None, self._start_call, span, node, scope.name)
 
-    def _start_call(self, span: Span, node: Node) -> None:
+    def _start_call(self, span: Span, node: Node, scope: str) -> None:
         node.genai = True
-        emitter = dialects.emitter_of(span.instrumentation_scope.name) if span.instrumentation_scope else None
+        emitter = dialects.emitter_of(scope)
         node.hides = emitter is not None and emitter.hides
         attributes = _attributes_of(span)
         node.kept = {name: attributes[name] for name in _KEPT if name in attributes}

@@ -37,7 +37,7 @@ class Case:
     directives: str = ""
     priceless: bool = False
     via: str = "sdk"
-    column: str = "whole"
+    column: str = "not streamed"
 
     @property
     def prompt(self) -> str:

@@ -30,7 +30,12 @@ class Known(NamedTuple):
 _ALONE: Final = ("alone",)
 _BOTH: Final = ("alone", "native")
 _ALL: Final = ("alone", "native", "ours")
+_OURS: Final = ("ours",)
 _MESSAGES: Final = ("messages", "messages_stream")
+_SEARCHES: Final = ("messages_web_search", "messages_stream_web_search")
+_FEES: Final = (
+    "no attribute tells how often the provider searched the web, so the fees are missing (our instrumentors read them)"
+)
 
 KNOWN: Final = (
     Known(
@@ -70,20 +75,6 @@ KNOWN: Final = (
         "OpenInference's anthropic span of LangChain's stream ends without counts, in a trace of its own",
     ),
     Known(
-        ("openinference_langchain",),
-        _ALL,
-        ("chat_failed",),
-        Outcome.EXTRA,
-        "the failed call is in two traces, without counts or an id to know it by: each says failed, at 0",
-    ),
-    Known(
-        ("openllmetry_langchain", "litellm_otel", "litellm_otel_v2", "langfuse_openai"),
-        ("ours",),
-        ("chat_failed",),
-        Outcome.EXTRA,
-        "the failed call is in two traces, without counts or an id to know it by: each says failed, at 0",
-    ),
-    Known(
         ("openlit_langchain",),
         _ALONE,
         ("chat_async", "chat_parallel"),
@@ -117,6 +108,108 @@ KNOWN: Final = (
         ("embeddings",),
         Outcome.UNPRICED,
         "Langfuse names no provider, and who sells text-embedding-3-small its name does not tell",
+    ),
+    Known(
+        ("official", "openllmetry", "openinference"),
+        _BOTH,
+        ("responses_web_search",),
+        Outcome.PART,
+        _FEES,
+    ),
+    Known(
+        ("official", "openinference", "anthropic_sdk"),
+        _BOTH,
+        _SEARCHES,
+        Outcome.PART,
+        _FEES,
+    ),
+    Known(("openllmetry",), ("native",), _SEARCHES, Outcome.PART, _FEES),
+    Known(
+        ("openllmetry",),
+        _ALONE,
+        _SEARCHES,
+        Outcome.ESTIMATED,
+        "as other messages, and without the fees of searches, which no attribute tells",
+    ),
+    Known(
+        ("openinference",),
+        _OURS,
+        ("responses_web_search",),
+        Outcome.PART,
+        "OpenInference's span is inside ours, so it ends first and is counted; it does not tell the searches",
+    ),
+    Known(
+        ("litellm_otel",),
+        _ALONE,
+        ("chat_in_a_span",),
+        Outcome.PART,
+        "LiteLLM's otel callback writes on the span that it finds open, one call over another; "
+        "`USE_OTEL_LITELLM_REQUEST_SPAN=true` makes it write spans of its own, and exact (chat_in_a_span_set_apart)",
+    ),
+    Known(
+        ("botocore", "all_bedrock"),
+        _ALONE,
+        ("invoke", "invoke_stream"),
+        Outcome.ESTIMATED,
+        "botocore's span ends first, and does not tell cached tokens of InvokeModel",
+    ),
+    Known(
+        ("openllmetry_bedrock",),
+        _ALONE,
+        ("invoke", "invoke_stream"),
+        Outcome.ESTIMATED,
+        "OpenLLMetry does not tell cached tokens of InvokeModel",
+    ),
+    Known(
+        ("openllmetry_bedrock",),
+        _ALONE,
+        ("converse", "converse_in_threads"),
+        Outcome.UNPRICED,
+        "OpenLLMetry takes the vendor off the model's id, and who makes nova-pro-v1:0 its name does not tell (an alias "
+        "in the settings does)",
+    ),
+    Known(
+        ("openinference_bedrock",),
+        _ALONE,
+        ("invoke_stream",),
+        Outcome.ESTIMATED,
+        "OpenInference keeps only the sum of the input of a message that InvokeModel streams",
+    ),
+    Known(
+        ("openlit_bedrock",),
+        _ALONE,
+        ("converse_stream", "invoke", "invoke_stream"),
+        Outcome.UNSEEN,
+        "OpenLIT observes Converse, and no stream of it",
+    ),
+    *(
+        Known((emitter,), _ALONE, (case,), Outcome.UNSEEN, "on the span of a failed call OpenLIT writes only the error")
+        for emitter, case in (
+            ("openlit_bedrock", "converse_failed"),
+            ("openlit_gemini", "generate_failed"),
+            ("openlit_mistral", "chat_failed"),
+        )
+    ),
+    Known(
+        ("openllmetry_gemini",),
+        _ALONE,
+        ("generate", "generate_cached_and_thinking", "generate_async", "generate_in_threads", "generate_stream"),
+        Outcome.ESTIMATED,
+        "OpenLLMetry does not tell thinking tokens; the output is taken from the total (here exactly)",
+    ),
+    Known(
+        ("openinference_mistral",),
+        _ALONE,
+        ("embeddings",),
+        Outcome.UNSEEN,
+        "OpenInference's mistralai does not observe embeddings",
+    ),
+    Known(
+        ("openllmetry_mistral",),
+        _ALONE,
+        ("embeddings",),
+        Outcome.EXTRA,
+        "beside the SDK's own span, which has the counts, OpenLLMetry's has none and another id",
     ),
 )
 
