@@ -73,6 +73,7 @@ class Matcher:
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls = Calls()
         self._lineage = Lineage(capacity)
+        self._counted_a_doubted_one = False
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
@@ -191,7 +192,7 @@ class Matcher:
     def _candidates(self, sighting: Sighting) -> list[Call]:
         near = chain(self._calls.near(sighting), self._calls.of_response(sighting))
         found = [call for call in near if _may_be_same(sighting, call.sighting)]
-        if found:
+        if found or not (sighting.doubted or self._counted_a_doubted_one):
             return found
         return [
             call
@@ -248,6 +249,7 @@ class Matcher:
         self._verdicts[sighting.key] = (verdict, now_ns)
         if verdict.status is None:
             call = Call(sighting)
+            self._counted_a_doubted_one |= sighting.doubted
             for void in verdict.voids:
                 self._take_over(call, void)
             self._calls.put(call)

@@ -110,14 +110,14 @@ KNOWN: Final = (
         "Langfuse names no provider, and who sells text-embedding-3-small its name does not tell",
     ),
     Known(
-        ("official", "openllmetry", "openinference"),
+        ("official", "openllmetry", "openinference", "openlit", "logfire"),
         _BOTH,
         ("responses_web_search",),
         Outcome.PART,
         _FEES,
     ),
     Known(
-        ("official", "openinference", "anthropic_sdk"),
+        ("official", "openinference", "openlit", "anthropic_sdk"),
         _BOTH,
         _SEARCHES,
         Outcome.PART,
@@ -132,11 +132,11 @@ KNOWN: Final = (
         "as other messages, and without the fees of searches, which no attribute tells",
     ),
     Known(
-        ("openinference",),
+        ("openinference", "logfire"),
         _OURS,
         ("responses_web_search",),
         Outcome.PART,
-        "OpenInference's span is inside ours, so it ends first and is counted; it does not tell the searches",
+        "its span is inside ours, so it ends first and is counted; it does not tell the searches",
     ),
     Known(
         ("litellm_otel",),
