@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from otel_cost.errors import BudgetExceeded, ConfigError, InvalidUsage, LedgerError, OtelCostError
 from otel_cost.labelling import labels
-from otel_cost.processor import CostSpanProcessor
+from otel_cost.model import Charge
+from otel_cost.processor import CostSpanProcessor, charge_of
+from otel_cost.record import compute, record_infrastructure, record_llm, record_tool, tool
 from otel_cost.runtime import Runtime, current, install
+from otel_cost.switching import disabled
 from otel_cost.version import VERSION as __version__
 
 __all__ = [
     "BudgetExceeded",
+    "Charge",
     "ConfigError",
     "CostSpanProcessor",
     "InvalidUsage",
@@ -22,7 +26,14 @@ __all__ = [
     "OtelCostError",
     "Runtime",
     "__version__",
+    "charge_of",
+    "compute",
     "current",
+    "disabled",
     "install",
     "labels",
+    "record_infrastructure",
+    "record_llm",
+    "record_tool",
+    "tool",
 ]

@@ -211,6 +211,9 @@ class Config:
     """Also write the cost under the names that these products read."""
     stream_usage_hosts: tuple[str, ...] = ()
     """Hosts, beside the known ones, that are asked for usage in streams; from a leading dot on, all below a domain."""
+    recording_switch: Literal["off", "code", "baggage"] = "code"
+    """Who may turn recording off for a request: nobody, the app's code (``otel_cost.disabled()``), or inbound baggage
+    too (``otel_cost.disabled=true``), which any caller can send."""
     tier: str = ""
     """Deployment tier, which says what share of the prices is paid: ``development`` pays nothing, ``production``, like
     none, everything; price files may name others."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from otel_cost import semconv
 from otel_cost.dialects import Reading
 from otel_cost.matching import COUNT, Verdict
-from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, Usage
+from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, Usage
 from otel_cost.sightings import NO_TOTALS, NOTHING_INSIDE, Inside, Sighting
 
 
@@ -69,7 +69,7 @@ def _process_of(span: EndedSpan) -> str:
     return process if isinstance(process, str) else ""
 
 
-def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sighting:
+def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str, *, of_model: bool = True) -> Sighting:
     return Sighting(
         key=key,
         trace_id=span.trace_id,
@@ -88,6 +88,7 @@ def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str) -> Sig
         inside=span.inside,
         doubted=bool(reading.estimated),
         failed=bool(span.error) and reading.usage is None,
+        of_model=of_model,
     )
 
 
@@ -109,6 +110,7 @@ def sighting_of_record(record: CostRecord) -> Sighting:
         end_ns=record.end_ns,
         doubted=record.charge.reason is Reason.USAGE_ESTIMATED,
         failed=bool(record.error) and record.usage is None,
+        of_model=record.kind is Kind.LLM,
     )
 
 

@@ -6,30 +6,24 @@ with every outgoing request, and a user's id has no business at a provider's hos
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar, Token
-from functools import wraps
-from types import MappingProxyType, TracebackType
-from typing import Final, ParamSpec, TypeVar, cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, cast
 
 from opentelemetry import baggage, context
 from opentelemetry.context import Context
 
 from otel_cost import semconv
 from otel_cost.config import Config
+from otel_cost.context_blocks import ContextBlock
 from otel_cost.model import EMPTY
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _KEY: Final = context.create_key("otel-cost-labels")
-_entered: Final[ContextVar[tuple[Token[Context], ...]]] = ContextVar("otel_cost_labels_entered", default=())
 MAX_LENGTH: Final = 256
 """Longer label values are cut: a label is a name, not a document."""
 
 
-class labels:
+class labels(ContextBlock):
     """Put labels on every cost inside: ``with otel_cost.labels(team="search", session=sid): ...``.
 
     Also a decorator, for functions and coroutine functions. Inner labels win over outer ones; a value of None removes
@@ -39,59 +33,41 @@ class labels:
     """
 
     def __init__(self, *, propagate: bool = False, **values: str | int | None) -> None:
-        self._values = values
+        self._values: dict[str, str | int | None] = dict(values)
         self._propagate = propagate
 
     def __enter__(self) -> Mapping[str, str]:
+        super().__enter__()
+        return current()
+
+    def changed(self) -> Context:
         merged = dict(current())
         for name, value in self._values.items():
             if value is None:
                 merged.pop(name, None)
             else:
                 merged[name] = str(value)[:MAX_LENGTH]
-        frozen = MappingProxyType(merged)
-        entered = context.set_value(_KEY, frozen)
-        if self._propagate:
-            for name in self._values:
-                key = semconv.LABEL_PREFIX + name
-                if name in merged:
-                    entered = baggage.set_baggage(key, merged[name], entered)
-                else:
-                    entered = baggage.remove_baggage(key, entered)
-        _entered.set((*_entered.get(), context.attach(entered)))
-        return frozen
+        changed = context.set_value(_KEY, MappingProxyType(merged))
+        return self._propagated(merged, changed) if self._propagate else changed
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        # The innermost one of this thread or task: one instance may be entered in many of them at once.
-        *outer, token = _entered.get()
-        _entered.set(tuple(outer))
-        context.detach(token)
+    def _propagated(self, merged: Mapping[str, str], changed: Context) -> Context:
+        for name in self._values:
+            key = semconv.LABEL_PREFIX + name
+            if name in merged:
+                changed = baggage.set_baggage(key, merged[name], changed)
+            else:
+                changed = baggage.remove_baggage(key, changed)
+        return changed
 
-    def _fresh(self) -> labels:
+    def fresh(self) -> labels:
         return labels(propagate=self._propagate, **self._values)
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError("labels cannot decorate a generator: its body runs later; use 'with labels(...)' inside it")
-        # A decorated function may run in many threads at once: each call enters its own instance.
-        if inspect.iscoroutinefunction(function):
-            awaitable = cast("Callable[P, Awaitable[object]]", function)
 
-            @wraps(function)
-            async def run_async(*args: P.args, **kwargs: P.kwargs) -> object:
-                with self._fresh():
-                    return await awaitable(*args, **kwargs)
-
-            return cast("Callable[P, R]", run_async)
-
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self._fresh():
-                return function(*args, **kwargs)
-
-        return run
+def labelled(values: Mapping[str, str | int]) -> labels:
+    """:class:`labels` of a mapping, whatever its names are."""
+    made = labels()
+    made._values.update(values)
+    return made
 
 
 def current(in_context: Context | None = None) -> Mapping[str, str]:

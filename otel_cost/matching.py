@@ -144,6 +144,8 @@ class Matcher:
         return COUNT
 
     def _is_wrapper(self, sighting: Sighting) -> bool:
+        if not sighting.of_model:
+            return False
         inside = self._inside(sighting)
         return bool(inside.calls) and (sighting.layer is Layer.AGENT or _is_around(sighting, inside))
 
@@ -156,7 +158,7 @@ class Matcher:
     def _counted_below(self, sighting: Sighting) -> Iterator[Sighting]:
         for span_id in self._lineage.below(sighting.trace_id, sighting.span_id):
             call = self._calls.get(record_key(sighting.trace_id, span_id))
-            if call is not None:
+            if call is not None and call.sighting.of_model:
                 yield call.sighting
 
     def _around(self, trace_id: str, span_id: str) -> tuple[Void, ...]:

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     USAGE_FOLLOWS = "usage_follows"  # wrapper: it opened a stream; its emitter tells the usage on a later span
     SAME_RESPONSE = "same_response"  # duplicate: the same response id and totals
     SAME_CALL = "same_call"  # duplicate: another instrumentation's span of the same call
+    NOT_RECORDED = "not_recorded"  # by hand only: otel-cost is not installed, or recording is switched off
     FAULT = "fault"  # otel-cost itself failed on this span
 
 

@@ -6,29 +6,25 @@ The same code runs in the app (spans that end in this process) and in the server
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
-from otel_cost import dialects, labelling, semconv, shield, tool_calls, wire
+from otel_cost import charging, dialects, items, labelling, semconv, shield, wire
+from otel_cost.charging import LOADING, NO_PRICES
 from otel_cost.config import Config
 from otel_cost.dialects import Reading, opinions
 from otel_cost.ended import EndedSpan, record_of, sighting_of, sighting_of_record, verdict_of
-from otel_cost.forking import after_fork_in_child
+from otel_cost.items import Item
 from otel_cost.matching import Matcher, Verdict
-from otel_cost.model import Charge, CostRecord, Kind, Layer, Reason, Status, Usage, Void, record_key
+from otel_cost.model import Charge, CostRecord, Kind, Reason, Status, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 from otel_cost.sightings import Sighting
+from otel_cost.telling import Teller
+from otel_cost.waiting_room import Price, Waiting, WaitingRoom
 from otel_cost.weighing import Weigher
-
-_log = logging.getLogger(semconv.LOGGER)
-_charges_log = logging.getLogger(semconv.LOGGER_CHARGES)
-
-_COSTLESS: Final = frozenset({"create_agent", "plan", "retrieval"})
-"""Operations that cost nothing by themselves; memory operations are told by their suffix. Tools go by their prices."""
 
 
 class Taker(Protocol):
@@ -39,6 +35,20 @@ class Taker(Protocol):
 
     def void(self, void: Void) -> None:
         """Money of an earlier record is taken back (never happens in process: a counter cannot fall)."""
+
+
+class _Seen(NamedTuple):
+    """A span that is settled: what it says, whose it is, and what it is to matching."""
+
+    span: EndedSpan
+    reading: Reading
+    kind: Kind
+    who: Mapping[str, str]
+    sighting: Sighting
+
+    def record(self, charge: Charge, counted_as: str = "") -> CostRecord:
+        record = record_of(self.span, self.reading, self.sighting.key, self.who, charge, counted_as)
+        return record if self.kind is Kind.LLM else replace(record, kind=self.kind)
 
 
 class Pipeline:
@@ -71,41 +81,22 @@ class Pipeline:
         self._resolver = labelling.Resolver(config)
         self._weigher = Weigher(config.prices.second_opinions)
         self._has_own_prices = bool(config.prices.files or config.prices.overlay)
-        self._forget_waiting()
-        after_fork_in_child(self._forget_waiting)
-        self._told: set[tuple[str, str, str]] = set()
-        pricer.on_ready(self._settle_waiting)
-
-    def _forget_waiting(self) -> None:
-        """Nothing waits (yet; or in a forked child, since what waited is its parent's to settle)."""
-        self._waiting: list[tuple[CostRecord, PriceQuery, str]] = []
-        self._in_flight = 0
-        self._settling = threading.Condition()
+        self._teller = Teller()
+        self._waiting = WaitingRoom(pricer, lambda record: self._hand_on(self._weigher.weigh(record)))
 
     def process(self, span: EndedSpan) -> CostRecord | None:
         """Settle one ended span; None when it is no operation that can cost."""
         if self._adopt:
             self._take_back(self._matcher.pass_by(span.trace_id, span.span_id, span.parent_span_id))
-        reading = dialects.read(span.scope, span.kind, span.attributes, span.scope_version)
-        if reading is not None and reading.operation == semconv.OP_EXECUTE_TOOL:
-            return self._process_tool(span, reading)
-        if reading is None or not _can_cost(reading):
+        if span.attributes.get(semconv.DISABLED) is True:
             return None
-        who = self._resolver.resolve(span.resource, span.attributes, span.labels)
-        key = record_key(span.trace_id, span.span_id)
-        sighting = sighting_of(span, reading, key, who.get("tenant", ""))
-        adopted = wire.verdict_on(span.attributes) if self._adopt else None
-        if adopted is not None:
-            record = record_of(span, reading, key, who, adopted.charge, adopted.counted_as)
-            if adopted.opinions:
-                record = replace(record, opinions=adopted.opinions)
-            return self._adopted(record, sighting, _query(span, reading))
-        if reading.follows and not span.error:
-            verdict = _USAGE_FOLLOWS
-            self._matcher.note(sighting, verdict, self._clock_ns())
-        else:
-            verdict = self._matcher.judge(sighting, self._clock_ns())
-        return self._settle(span, reading, key, who, verdict)
+        reading = dialects.read(span.scope, span.kind, span.attributes, span.scope_version)
+        item = items.item_of(reading, span.attributes)
+        if item is not None:
+            return self._process_item(self._seen(span, item.reading, item.kind), item)
+        if reading is None or not charging.can_cost(reading):
+            return None
+        return self._process_call(self._seen(span, reading, Kind.LLM))
 
     def take(self, record: CostRecord) -> None:
         """A record that arrives complete (an ``otel_cost.charge`` event): its verdict is adopted."""
@@ -117,12 +108,58 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
-        deadline = time.monotonic() + timeout_s
-        if self._waiting:
-            self._settle_waiting(self._pricer.catalog(timeout_s))
-        with self._settling:
-            left = max(0.0, deadline - time.monotonic())
-            return self._settling.wait_for(lambda: not self._waiting and not self._in_flight, left)
+        return self._waiting.flush(timeout_s)
+
+    # --- one span -----------------------------------------------------------------------------------------------------
+
+    def _seen(self, span: EndedSpan, reading: Reading, kind: Kind) -> _Seen:
+        who = self._resolver.resolve(span.resource, span.attributes, span.labels)
+        key = record_key(span.trace_id, span.span_id)
+        sighting = sighting_of(span, reading, key, who.get("tenant", ""), of_model=kind is Kind.LLM)
+        return _Seen(span, reading, kind, who, sighting)
+
+    def _process_call(self, seen: _Seen) -> CostRecord:
+        query = charging.query_of(seen.span, seen.reading)
+        adopted = self._verdict_on(seen)
+        if adopted is not None:
+            return self._adopted(adopted, seen.sighting, query)
+        if seen.reading.follows and not seen.span.error:
+            verdict = _USAGE_FOLLOWS
+            self._matcher.note(seen.sighting, verdict, self._clock_ns())
+        else:
+            verdict = self._matcher.judge(seen.sighting, self._clock_ns())
+        estimated = charging.estimated_by(seen.span, seen.reading)
+        price = partial(charging.price, seen.reading.usage, query, estimated)
+        record = seen.record(self._charge(seen, verdict, price), verdict.counted_as)
+        # A wrapper's cost is the sum of other calls': no opinion on one.
+        if verdict.status is not Status.WRAPPER:
+            record = self._weighed(record, seen, query)
+        return self._settle(record, verdict, Waiting(record, price, NO_PRICES))
+
+    def _process_item(self, seen: _Seen, item: Item) -> CostRecord | None:
+        """Settle a tool's call or a used resource; None for a tool that no price file names, which then is no operation
+        that can cost. While prices load that is not known: it waits, and its span says nothing."""
+        adopted = self._verdict_on(seen)
+        if adopted is not None:
+            return self._adopted(adopted, seen.sighting)
+        price = partial(items.charge_of, item, seen.span.start_ns, seen.span.error)
+        charge = item.given or self._item_charge(item, price)
+        if charge is None:
+            return None
+        verdict = self._matcher.judge(seen.sighting, self._clock_ns())
+        if verdict.status is not None:
+            charge = Charge(verdict.status, verdict.reason)
+        record = seen.record(charge, verdict.counted_as)
+        self._settle(record, verdict, Waiting(record, price, NO_PRICES if item.declared else None))
+        return record if item.declared or charge is not LOADING else None
+
+    def _verdict_on(self, seen: _Seen) -> CostRecord | None:
+        """The record with the verdict that stands on the span already, where that is to be adopted."""
+        found = wire.verdict_on(seen.span.attributes) if self._adopt else None
+        if found is None:
+            return None
+        record = seen.record(found.charge, found.counted_as)
+        return replace(record, opinions=found.opinions) if found.opinions else record
 
     def _adopted(self, record: CostRecord, sighting: Sighting, query: PriceQuery | None = None) -> CostRecord:
         """Book a verdict that was made in process, unless another process's span of the same call was booked."""
@@ -137,112 +174,55 @@ class Pipeline:
         self._hand_on(record)
         return record
 
-    # --- tools --------------------------------------------------------------------------------------------------------
-
-    def _process_tool(self, span: EndedSpan, reading: Reading) -> CostRecord | None:
-        """Settle a tool's call; None where no price file names the tool, which then is no operation that can cost.
-
-        While prices load that is not known: the call waits, and its span says nothing.
-        """
-        reading = tool_calls.reading_of(reading, span.attributes)
-        who = self._resolver.resolve(span.resource, span.attributes, span.labels)
-        key = record_key(span.trace_id, span.span_id)
-        sighting = sighting_of(span, reading, key, who.get("tenant", ""))
-        adopted = wire.verdict_on(span.attributes) if self._adopt else None
-        if adopted is not None:
-            record = record_of(span, reading, key, who, adopted.charge, adopted.counted_as)
-            return self._adopted(replace(record, kind=Kind.TOOL), sighting)
-        catalog = self._pricer.catalog(0) if self._pricer.ready() else None
-        call = (reading.model_requested, span.start_ns, span.error)
-        charge = tool_calls.charge_of(catalog, *call) if catalog is not None else _LOADING
-        if charge is None or not (self._has_own_prices and reading.model_requested):
-            return None
-        verdict = self._matcher.judge(sighting, self._clock_ns())
-        if verdict.status is not None:
-            charge = Charge(verdict.status, verdict.reason)
-        record = replace(record_of(span, reading, key, who, charge, verdict.counted_as), kind=Kind.TOOL)
-        if not self._adopt and verdict.again:
+    def _settle(self, record: CostRecord, verdict: Verdict, waiting: Waiting) -> CostRecord:
+        """Hand a record on, or let it wait for prices. In process what was judged before was handed on before."""
+        if verdict.again and not self._adopt:
             return record
         self._take_back(verdict.voids)
-        if charge is _LOADING:
-            self._wait_for_prices(record, _query(span, reading), "")
-            return None
-        self._hand_on(record)
-        return record
-
-    # --- steps --------------------------------------------------------------------------------------------------------
-
-    def _settle(
-        self, span: EndedSpan, reading: Reading, key: str, who: Mapping[str, str], verdict: Verdict
-    ) -> CostRecord:
-        settles = self._adopt or not verdict.again
-        query: PriceQuery | None = None
-        if verdict.status is not None:
-            charge = Charge(verdict.status, verdict.reason)
-        else:
-            charge = _charge_without_price(span, reading) or _LOADING
-            if charge is _LOADING:
-                query = _query(span, reading)
-                if self._pricer.ready() and (catalog := self._pricer.catalog(0)) is not None:
-                    charge = _price(reading.usage, query, catalog, _estimated(span, reading))
-        record = record_of(span, reading, key, who, charge, verdict.counted_as)
-        # A wrapper's cost is the sum of other calls': no opinion on one.
-        if verdict.status is not Status.WRAPPER:
-            said = opinions.read(span.attributes, reading.provider, reading.server_address)
-            if said:
-                own = self._own_charge(record, query or _query(span, reading))
-                record = self._weigher.weigh(replace(record, opinions=said), own)
-        if not settles:
-            return record
-        self._take_back(verdict.voids)
-        if charge is _LOADING and query is not None:
-            self._wait_for_prices(record, query, _estimated(span, reading))
+        if record.charge is LOADING:
+            self._waiting.put(waiting)
         else:
             self._hand_on(record)
         return record
+
+    # --- its charge ---------------------------------------------------------------------------------------------------
+
+    def _catalog(self) -> Catalog | None:
+        """The prices, where they are there."""
+        return self._pricer.catalog(0) if self._pricer.ready() else None
+
+    def _charge(self, seen: _Seen, verdict: Verdict, price: Callable[[Catalog], Charge]) -> Charge:
+        if verdict.status is not None:
+            return Charge(verdict.status, verdict.reason)
+        charge = charging.without_price(seen.span, seen.reading)
+        if charge is not None:
+            return charge
+        catalog = self._catalog()
+        return LOADING if catalog is None else price(catalog)
+
+    def _item_charge(self, item: Item, price: Price) -> Charge | None:
+        catalog = self._catalog()
+        if catalog is not None:
+            return price(catalog)
+        return LOADING if item.declared or (self._has_own_prices and item.name) else None
+
+    def _weighed(self, record: CostRecord, seen: _Seen, query: PriceQuery) -> CostRecord:
+        said = opinions.read(seen.span.attributes, seen.reading.provider, seen.reading.server_address)
+        if not said:
+            return record
+        return self._weigher.weigh(replace(record, opinions=said), self._own_charge(record, query))
 
     def _own_charge(self, record: CostRecord, query: PriceQuery | None) -> Charge | None:
         """What a duplicate would cost by itself, for opinions to be compared with; no money. None while prices load."""
         if record.charge.status is not Status.DUPLICATE or record.usage is None or query is None:
             return None
-        catalog = self._pricer.catalog(0) if self._pricer.ready() else None
+        catalog = self._catalog()
         return catalog.price(record.usage, query) if catalog is not None else None
 
-    def _wait_for_prices(self, record: CostRecord, query: PriceQuery, estimated: str) -> None:
-        self._pricer.start_loading()
-        with self._settling:
-            self._waiting.append((record, query, estimated))
-        # The load may have ended between the check and the append.
-        if self._pricer.ready() or self._pricer.failed():
-            self._settle_waiting(self._pricer.catalog(0))
-
-    def _settle_waiting(self, catalog: Catalog | None) -> None:
-        """Settle what waits, as unpriced where prices could not be loaded; nothing while they may still come."""
-        if catalog is None and not self._pricer.failed():
-            return
-        with self._settling:
-            waiting, self._waiting = self._waiting, []
-            self._in_flight += len(waiting)
-        try:
-            for record, query, estimated in waiting:
-                shield.run("settling what waited", None, self._settle_late, record, query, estimated, catalog)
-        finally:
-            with self._settling:
-                self._in_flight -= len(waiting)
-                self._settling.notify_all()
-
-    def _settle_late(self, record: CostRecord, query: PriceQuery, estimated: str, catalog: Catalog | None) -> None:
-        charge: Charge | None = Charge(Status.UNPRICED, Reason.NO_PRICES)
-        if record.kind is Kind.TOOL:
-            call = (record.model, record.start_ns, record.error)
-            charge = tool_calls.charge_of(catalog, *call) if catalog is not None else None
-        elif catalog is not None:
-            charge = _price(record.usage, query, catalog, estimated)
-        if charge is not None:
-            self._hand_on(self._weigher.weigh(replace(record, charge=charge)))
+    # --- who gets it --------------------------------------------------------------------------------------------------
 
     def _hand_on(self, record: CostRecord) -> None:
-        self._tell(record)
+        self._teller.tell(record)
         for taker in self._takers:
             # One that fails must not keep the record from the next, nor from those that wait behind it.
             shield.run(f"taker {type(taker).__name__}", None, taker.take, record)
@@ -252,97 +232,6 @@ class Pipeline:
             for taker in self._takers:
                 shield.run(f"taker {type(taker).__name__}", None, taker.void, void)
 
-    def _tell(self, record: CostRecord) -> None:
-        if _charges_log.isEnabledFor(logging.DEBUG):
-            charge = record.charge
-            _charges_log.debug(
-                "%s %s/%s %s usd=%s reason=%s key=%s",
-                charge.status, record.provider, record.model, record.operation, charge.usd, charge.reason, record.key,
-            )  # fmt: skip
-        if record.charge.status is Status.UNPRICED:
-            self._tell_unpriced(record)
 
-    def _tell_unpriced(self, record: CostRecord) -> None:
-        charge = record.charge
-        what = (record.provider, record.model, str(charge.reason))
-        if what in self._told or len(self._told) >= _TOLD_AT_MOST:
-            return
-        self._told.add(what)
-        advice = ""
-        if charge.reason in _WANTS_PRICE:
-            advice = (
-                ". To add a price, name a file in OTEL_COST_PRICES with: prices: [{provider: "
-                f"{record.provider or '<provider>'}, model: {record.model or '<model>'}, "
-                "per_1m: {input: <USD>, output: <USD>}}]"
-            )
-        _log.warning(
-            "unpriced, not counted as 0: provider %r, model %r: %s%s%s (said once)",
-            record.provider, record.model, charge.reason, f" ({charge.detail})" if charge.detail else "", advice,
-        )  # fmt: skip
-
-
-_WANTS_PRICE: Final = (Reason.UNKNOWN_MODEL, Reason.UNKNOWN_PROVIDER, Reason.NO_RATE)
-_TOLD_AT_MOST: Final = 1000
-_GIVEN_UP: Final = (
-    *("Timeout", "Cancelled", "Canceled", "GeneratorExit", "KeyboardInterrupt"),  # the app stopped waiting
-    *("ReadError", "RemoteProtocolError"),  # the connection was lost after the request was sent
-)
-"""Error types of calls that were given up on: the provider may have answered, and billed, all the same."""
-_LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
-
-
-def _can_cost(reading: Reading) -> bool:
-    operation = reading.operation
-    if operation in _COSTLESS or operation.endswith(("_memory", "_memory_store")):
-        return False
-    # fetch_response carries no tokens by convention; where one does, it is the first sight of a finished response.
-    if operation == semconv.OP_FETCH_RESPONSE and reading.usage is None and not reading.problem:
-        return False
-    return bool(operation) or reading.usage is not None or bool(reading.problem)
-
-
-def _charge_without_price(span: EndedSpan, reading: Reading) -> Charge | None:
-    """The charge where no price is needed to say it: contradictory counts, nothing reported, failed calls."""
-    if reading.problem:
-        return Charge(Status.UNPRICED, Reason.INVALID_USAGE, reading.problem)
-    if reading.usage is None:
-        if span.error:
-            if any(word in span.error for word in _GIVEN_UP):
-                return Charge(Status.UNPRICED, Reason.ABORTED, span.error)
-            return Charge(Status.PRICED, Reason.FAILED, span.error, source="rule")
-        if reading.layer is Layer.AGENT:
-            return Charge(Status.UNPRICED, Reason.REMOTE_AGENT)
-        return Charge(Status.UNPRICED, Reason.NO_USAGE, f"{span.scope or 'the span'} reported no token counts")
-    return None
-
-
-def _query(span: EndedSpan, reading: Reading) -> PriceQuery:
-    return PriceQuery(
-        provider=reading.provider,
-        model=reading.model_answered or reading.model_requested,
-        at_ns=span.start_ns,
-        service_tier=reading.service_tier,
-        server_address=reading.server_address,
-        requested_model=reading.model_requested,
-    )
-
-
-def _estimated(span: EndedSpan, reading: Reading) -> str:
-    """Who estimated the counts and how, in words; empty where the provider counted."""
-    if not reading.estimated:
-        return ""
-    how = span.attributes.get(semconv.USAGE_ESTIMATED_HOW)
-    return how if isinstance(how, str) and how else reading.estimated
-
-
-def _price(usage: Usage | None, query: PriceQuery, catalog: Catalog, estimated: str) -> Charge:
-    charge = catalog.price(usage if usage is not None else _NO_COUNTS, query)
-    if estimated and charge.status is Status.PRICED:
-        detail = "; ".join(filter(None, (estimated, charge.detail)))
-        return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED, detail=detail)
-    return charge
-
-
-_NO_COUNTS: Final = Usage.of({})
 _USAGE_FOLLOWS: Final = Verdict(Status.WRAPPER, Reason.USAGE_FOLLOWS)
 """On a span that only opened a stream: its emitter tells what it used on a later span."""

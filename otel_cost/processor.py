@@ -24,9 +24,10 @@ from otel_cost import dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.finalising import Finaliser, inside_collection, watch_collections
-from otel_cost.model import EMPTY, Charge, CostRecord, Reason, Status, nano_to_usd
+from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, nano_to_usd
 from otel_cost.pipeline import Pipeline
 from otel_cost.sightings import NOTHING_INSIDE, Inside, is_ours
+from otel_cost.switching import is_disabled
 
 _NODE: Final = "_otel_cost_node"
 _ENDED: Final = "_otel_cost_ended"
@@ -52,6 +53,7 @@ class Node:
     ended = False
     inside = NOTHING_INSIDE
     subtree_nano = 0
+    charge: Charge | None = None
 
     def __init__(self, processor: CostSpanProcessor, parent: Node | None, where: Context) -> None:
         self.processor = processor
@@ -80,6 +82,13 @@ def node_of(span: object) -> Node | None:
     return cast("Node | None", getattr(span, _NODE, None))
 
 
+def charge_of(span: object) -> Charge | None:
+    """What an ended span of this process cost; None for one that is no GenAI operation, has not ended, or belongs to a
+    provider that otel-cost is not installed into."""
+    node = node_of(span)
+    return node.charge if node is not None else None
+
+
 class _GenaiScopes(dict[str, bool]):
     """Whether spans of a scope are treated as calls from their start: those of known emitters, and of scopes that were
     seen to write such spans (which are put in)."""
@@ -105,6 +114,7 @@ class CostSpanProcessor(SpanProcessor):
         self._resolver = labelling.Resolver(config)
         self._compat = config.compat
         self._static = config.labels.static
+        self._switch = config.recording_switch
         self._instance = instance_id
         self._on_genai = on_genai
         self._genai_scopes = _GenaiScopes()
@@ -149,11 +159,15 @@ class CostSpanProcessor(SpanProcessor):
             span.set_attribute(semconv.SUBTREE_COST, nano_to_usd(node.subtree_nano))
 
     def _settle_call(self, span: Span, node: Node, attributes: dict[str, object], end_ns: int) -> None:
+        if is_disabled(self._switch, node.where):
+            span.set_attribute(semconv.DISABLED, True)
+            return
         around = labels_around(self._resolver, node.where)
         ended = self._ended(span, node, {**around, **node.kept, **attributes}, end_ns)
         record = self._pipeline.process(ended)
         if record is None:
             return
+        node.charge = record.charge
         if not node.genai and len(self._genai_scopes) < _SCOPES_AT_MOST:
             self._genai_scopes[ended.scope] = True
         written: dict[str, wire.Value] = {
@@ -302,18 +316,24 @@ def _error_of(span: Span, attributes: Mapping[str, object]) -> str:
 def _add_to_ancestors(node: Node, record: CostRecord) -> None:
     if not record.charge.status.counted and record.charge.status is not Status.UNPRICED:
         return
-    ours = is_ours(record.scope)
+    calls = 1 if record.kind is Kind.LLM else 0
+    own_calls = calls and is_ours(record.scope)
     into, out = (record.usage.get("input_tokens"), record.usage.get("output_tokens")) if record.usage else (0, 0)
     nano = record.charge.amount_nano
     above = node.parent
     with _nodes_lock:  # calls that run side by side add to the same spans
-        _add_up(above, ours, into, out, nano)
+        _add_up(above, Inside(calls, own_calls, into, out), nano)
 
 
-def _add_up(above: Node | None, ours: bool, into: int, out: int, nano: int) -> None:
+def _add_up(above: Node | None, counted: Inside, nano: int) -> None:
     while above is not None:
-        calls, own_calls, sum_in, sum_out = above.inside
-        above.inside = Inside(calls + 1, own_calls + ours, sum_in + into, sum_out + out)
+        calls, own_calls, into, out = above.inside
+        above.inside = Inside(
+            calls + counted.calls,
+            own_calls + counted.own_calls,
+            into + counted.input_tokens,
+            out + counted.output_tokens,
+        )
         above.subtree_nano += nano
         above = above.parent
 

@@ -57,6 +57,15 @@ USAGE_ESTIMATED: Final = "otel_cost.usage_estimated"
 USAGE_ESTIMATED_HOW: Final = "otel_cost.usage_estimated.how"
 """Which counts those are, how our instrumentors came by them, and what they could not see."""
 
+# --- what is no model's call, and what is not to be recorded ----------------------------------------------------------
+USD: Final = "otel_cost.usd"
+"""What a tool's call or a resource cost, where the app knows it: USD, as text (exact) or as a double."""
+RESOURCE: Final = "otel_cost.resource"
+"""Name of a resource with the unit that it is priced in, such as ``cpu_core_hour``."""
+QUANTITY: Final = "otel_cost.quantity"
+DISABLED: Final = "otel_cost.disabled"
+"""True on the spans of a request for which recording was switched off."""
+
 # --- cost on a span -------------------------------------------------------------------------------------------------
 COST_AMOUNT: Final = "gen_ai.usage.cost.amount"
 COST_CURRENCY: Final = "gen_ai.usage.cost.currency"
@@ -111,7 +120,10 @@ def label_attribute(label: str) -> str:
     return LABEL_ATTRIBUTES.get(label, LABEL_PREFIX + label)
 
 
-_TAKEN: Final = frozenset({"status", "reason", "detail", "kind", "pricing_model", "usage_estimated", "label"})
+_TAKEN: Final = frozenset(
+    {"status", "reason", "detail", "kind", "pricing_model", "usage_estimated", "label", "usd", "resource", "quantity"}
+    | {"disabled"}
+)
 """Labels whose own attribute would look like a verdict of otel-cost's."""
 
 
@@ -207,3 +219,4 @@ OP_FETCH_RESPONSE: Final = "fetch_response"
 OP_INVOKE_AGENT: Final = "invoke_agent"
 OP_INVOKE_WORKFLOW: Final = "invoke_workflow"
 OP_EXECUTE_TOOL: Final = "execute_tool"
+OP_USE_RESOURCE: Final = "use_resource"

@@ -49,6 +49,8 @@ class Sighting(NamedTuple):
     start_ns: int
     end_ns: int
     inside: Inside = NOTHING_INSIDE
+    of_model: bool = True
+    """False for a tool's call and a used resource: calls inside it are something else, and it is none of a model's."""
     priced: bool = True
     """False where it is known that no price was found: another span of the call that has one takes its place."""
     doubted: bool = False

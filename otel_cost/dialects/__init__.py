@@ -17,8 +17,8 @@ __all__ = ["CONVENTIONAL", "EVIDENCE", "Emitter", "Reading", "emitter_of", "read
 
 CONVENTIONAL: Final = frozenset({GENAI.name, ANTHROPIC_SDK.name})
 """Dialects whose names and inclusion are the conventions', so that our instrumentors can write on such a span."""
-EVIDENCE: Final[frozenset[str]] = frozenset[str]().union(*(marks for marks, _ in SHAPES))
-"""Attributes any of which shows that a span may be a GenAI operation."""
+EVIDENCE: Final[frozenset[str]] = frozenset({semconv.KIND}).union(*(marks for marks, _ in SHAPES))
+"""Attributes any of which shows that a span may be a GenAI operation, or something else that costs."""
 
 
 class _ScopeCache(dict[str, Emitter | None]):

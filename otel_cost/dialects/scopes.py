@@ -67,7 +67,7 @@ EXACT: Final[dict[str, Emitter]] = {
 
 PREFIXES: Final[tuple[tuple[str, Emitter], ...]] = (
     # The first prefix that fits wins, so the longer ones stand first.
-    (semconv.INSTRUMENTATION_SCOPE_PREFIX, genai.OFFICIAL),
+    (semconv.SCOPE, genai.OFFICIAL),  # what our instrumentors and otel_cost.record write
     ("com.anthropic.sdk.", native.ANTHROPIC),
     (_OTEL + "genai.bedrock", bedrock.GENAI_BEDROCK),
     (_OTEL + "genai.langchain", genai.OFFICIAL_FRAMEWORK),

@@ -62,6 +62,7 @@ def test_every_setting_is_an_environment_variable() -> None:
         "OTEL_COST_PRICES_SECOND_OPINIONS_PREFER": ("provider", "provider"),
         "OTEL_COST_PRICES_SECOND_OPINIONS_TOLERANCE": ("5%", "5%"),
         "OTEL_COST_PRICES_SECOND_OPINIONS_FLOOR_USD": ("0.0005", Decimal("0.0005")),
+        "OTEL_COST_RECORDING_SWITCH": ("off", "off"),
         "OTEL_COST_TIER": ("development", "development"),
         "OTEL_COST_BUDGETS": ("[{name: b, amount_usd: 0.1}]", None),
         "OTEL_COST_SERVER_HOST": ("::1", "::1"),
