@@ -48,6 +48,9 @@ class LabelSettings:
     """Labels accepted from inbound W3C baggage. None by default: baggage could pick another team's budget."""
     static: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels on everything this process does, unless the code says otherwise."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Labels that the middleware takes from headers of inbound requests: header to label. None by default, as for
+    baggage."""
     max_values: int = 100
     """Distinct values of one label on metrics in one process; past it the value becomes ``other``."""
 
@@ -80,6 +83,25 @@ class SecondOpinionSettings:
     def __post_init__(self) -> None:
         parse_percent(self.tolerance)
         _check_amount("floor_usd", self.floor_usd)
+
+
+@dataclass(frozen=True)
+class CallerSettings:
+    """What the middleware keeps of who called the app. The route is always kept, as its template."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    address: bool = False
+    """Keep the client's address. It is personal data in many countries."""
+    token_headers: tuple[str, ...] = ("authorization", "x-api-key")
+    """Headers that may hold the caller's token; the first that is there counts."""
+    hash_key: str = field(default="", repr=False)
+    """Secret that the token is hashed under. Without one nothing of the token is kept. Best set as
+    ``OTEL_COST_CALLER_HASH_KEY``, and the same in all processes: hashes of another key do not compare."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "token_headers", tuple(name.lower() for name in self.token_headers))
+        if self.hash_key and len(self.hash_key) < 16:
+            raise ValueError("hash_key is too short to keep anything secret; use 16 characters or more")
 
 
 @dataclass(frozen=True)
@@ -218,6 +240,7 @@ class Config:
     """Deployment tier, which says what share of the prices is paid: ``development`` pays nothing, ``production``, like
     none, everything; price files may name others."""
     labels: LabelSettings = field(default_factory=LabelSettings)
+    caller: CallerSettings = field(default_factory=CallerSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budgets: tuple[BudgetSettings, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -232,7 +255,8 @@ class Config:
 
     def _check_labels(self, budget: BudgetSettings) -> None:
         """Any name can be a label, but one that looks like a slip would be a limit that never applies."""
-        known = {*KNOWN_LABELS, *self.labels.metrics, *self.labels.static, *self.labels.baggage}
+        said = (*self.labels.baggage, *self.labels.headers.values())
+        known = {*KNOWN_LABELS, *self.labels.metrics, *self.labels.static, *said}
         for label in (*budget.per, *budget.match):
             close = difflib.get_close_matches(label, known, n=1, cutoff=0.75)
             if label not in known and close:

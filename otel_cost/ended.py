@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from otel_cost import semconv
+from otel_cost import semconv, wire
 from otel_cost.dialects import Reading
 from otel_cost.matching import COUNT, Verdict
 from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, Usage
@@ -61,6 +61,7 @@ def record_of(
         error=span.error,
         time_to_first_chunk_s=float(first_chunk) if isinstance(first_chunk, int | float) else None,
         counted_as=counted_as,
+        caller=wire.caller_of(span.attributes),
     )
 
 

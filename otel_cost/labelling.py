@@ -122,8 +122,10 @@ class Resolver:
         return found
 
     def only_labels(self, attributes: Mapping[str, object]) -> dict[str, object]:
-        """Those attributes that carry labels."""
-        return {name: value for name, value in attributes.items() if name in self._label_of}
+        """Those attributes that carry labels, and a request's route."""
+        return {
+            name: value for name, value in attributes.items() if name in self._label_of or name == semconv.HTTP_ROUTE
+        }
 
     def _on(self, attributes: Mapping[str, object]) -> dict[str, str]:
         found: dict[str, str] = {}

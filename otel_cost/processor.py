@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 from opentelemetry.trace.span import format_span_id, format_trace_id
 
-from otel_cost import dialects, labelling, semconv, shield, wire
+from otel_cost import callers, dialects, labelling, semconv, shield, wire
 from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.finalising import Finaliser, inside_collection, watch_collections
@@ -162,7 +162,10 @@ class CostSpanProcessor(SpanProcessor):
         if is_disabled(self._switch, node.where):
             span.set_attribute(semconv.DISABLED, True)
             return
-        around = labels_around(self._resolver, node.where)
+        around = {**labels_around(self._resolver, node.where), **callers.attributes_in(node.where)}
+        route = around.pop(semconv.HTTP_ROUTE, None)
+        if route is not None:
+            around.setdefault(semconv.CALLER_ROUTE, route)
         ended = self._ended(span, node, {**around, **node.kept, **attributes}, end_ns)
         record = self._pipeline.process(ended)
         if record is None:

@@ -111,6 +111,10 @@ LABEL_ATTRIBUTES: Final[dict[str, str]] = {
     "agent_id": AGENT_ID,
 }
 OWN_LABELS: Final = ("tenant", "workspace", "team", "project", "feature", "execution")
+CALLER_ROUTE: Final = "otel_cost.caller.route"
+CALLER_ADDRESS: Final = "otel_cost.caller.address"
+CALLER_TOKEN_HASH: Final = "otel_cost.caller.token_hash"
+HTTP_ROUTE: Final = "http.route"
 
 
 def label_attribute(label: str) -> str:

@@ -23,7 +23,7 @@ _TRUE: Final = frozenset({"true", "1"})
 
 
 class disabled(ContextBlock):
-    """Record nothing inside: ``with otel_cost.disabled(): ...``. Also a decorator, of functions and coroutine functions.
+    """Record nothing inside: ``with otel_cost.disabled(): ...``. Also a decorator, of coroutine functions too.
 
     It follows the OpenTelemetry context, as :class:`otel_cost.labels` do. The setting ``recording_switch: off`` takes
     the effect away, ``baggage`` also listens to the baggage entry ``otel_cost.disabled=true`` of an inbound request.

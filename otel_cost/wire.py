@@ -16,6 +16,8 @@ from otel_cost.model import (
     COST_PARTS,
     MAX_OPINION_NANO,
     NANO,
+    NO_CALLER,
+    Caller,
     Charge,
     CostRecord,
     Kind,
@@ -155,6 +157,7 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
         semconv.OPERATION_NAME: record.operation,
         semconv.PROVIDER_NAME: record.provider,
         semconv.REQUEST_STREAM: record.streaming,
+        semconv.KIND: record.kind.value,
     }
     for name, nano in zip(COST_PARTS, charge.parts, strict=True):
         attributes[semconv.CHARGE_PART_NANO_PREFIX + name] = nano
@@ -167,6 +170,9 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
         semconv.RESPONSE_ID: record.response_id,
         semconv.RESPONSE_FINISH_REASONS: record.finish_reason,
         semconv.ERROR_TYPE: record.error,
+        semconv.CALLER_ROUTE: record.caller.route,
+        semconv.CALLER_ADDRESS: record.caller.address,
+        semconv.CALLER_TOKEN_HASH: record.caller.token_hash,
     }
     attributes.update({name: text for name, text in texts.items() if text})
     if record.usage is not None:
@@ -186,6 +192,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
     try:
         charge = _charge_of(attributes, Status(_text(attributes, semconv.STATUS)))
         layer = Layer(_text(attributes, semconv.CHARGE_LAYER) or Layer.WIRE)
+        kind = _kind(attributes)
     except (ValueError, OverflowError) as error:
         raise InvalidUsage(f"not a charge event: {error}") from None
     usage = {
@@ -206,7 +213,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         model_answered=_text(attributes, semconv.RESPONSE_MODEL),
         charge=charge,
         usage=Usage.of(usage) if usage else None,
-        kind=Kind.TOOL if _text(attributes, semconv.OPERATION_NAME) == semconv.OP_EXECUTE_TOOL else Kind.LLM,
+        kind=kind,
         response_id=_text(attributes, semconv.RESPONSE_ID),
         labels={
             name.removeprefix(_LABELS_PREFIX): value
@@ -222,7 +229,28 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         error=_text(attributes, semconv.ERROR_TYPE),
         counted_as=_text(attributes, semconv.CHARGE_COUNTED),
         opinions=_opinions_of(attributes),
+        caller=caller_of(attributes),
     )
+
+
+def caller_of(attributes: Mapping[str, object]) -> Caller:
+    """Who called the app, as far as a span or an event says."""
+    route = attributes.get(semconv.CALLER_ROUTE)
+    if route is None and semconv.CALLER_TOKEN_HASH not in attributes and semconv.CALLER_ADDRESS not in attributes:
+        return NO_CALLER
+    return Caller(
+        route if isinstance(route, str) else "",
+        _text(attributes, semconv.CALLER_ADDRESS),
+        _text(attributes, semconv.CALLER_TOKEN_HASH),
+    )
+
+
+def _kind(attributes: Mapping[str, object]) -> Kind:
+    """The event's kind; events of earlier releases have none."""
+    kind = _text(attributes, semconv.KIND)
+    if kind:
+        return Kind(kind)
+    return Kind.TOOL if _text(attributes, semconv.OPERATION_NAME) == semconv.OP_EXECUTE_TOOL else Kind.LLM
 
 
 def _amount_of(attributes: Mapping[str, object]) -> int:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
+import httpx
 import pytest
 import yaml
 
@@ -16,13 +17,15 @@ from otel_cost.demo.provider import StandInProvider
 from otel_cost.demo.script import script
 from otel_cost.pricing import Catalog
 from tests.support import processes, tools
+from tests.support.ports import free_ports
+from tests.support.waiting import until
 
 EXAMPLES = tools.CHECKOUT / "examples"
 INSTRUMENT = [sys.executable, "-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()"]
 
 
-def run(program: str, tmp_path: Path, provider: StandInProvider, extra: Mapping[str, str]) -> str:
-    told = processes.clean_environment(
+def environment(provider: StandInProvider, extra: Mapping[str, str]) -> dict[str, str]:
+    return processes.clean_environment(
         {
             "OPENAI_API_KEY": "a-key",
             "OPENAI_BASE_URL": provider.base_url + "/v1",
@@ -33,7 +36,11 @@ def run(program: str, tmp_path: Path, provider: StandInProvider, extra: Mapping[
             **extra,
         }
     )
+
+
+def run(program: str, tmp_path: Path, provider: StandInProvider, extra: Mapping[str, str]) -> str:
     command = [*INSTRUMENT, sys.executable, str(EXAMPLES / program)]
+    told = environment(provider, extra)
     with processes.running(command, name="example", directory=tmp_path, environment=told) as example:
         code = example.process.wait(120)
         output = example.output()
@@ -59,6 +66,35 @@ def test_newsroom_runs_all_its_sessions(tmp_path: Path) -> None:
         output = run("newsroom.py", tmp_path, provider, {"OTEL_TRACES_EXPORTER": "none"})
     for session in ("tomato-report", "tomato-brief", "endless-review", "blue-tomatoes", "apology"):
         assert f"{session}: done" in output
+
+
+def test_the_web_app_says_who_asked(tmp_path: Path) -> None:
+    """FEATURES D8: the team from an allowed header, the route, and a hash of the token."""
+    (port,) = free_ports(1)
+    with StandInProvider() as provider:
+        told = environment(
+            provider,
+            {
+                "OTEL_TRACES_EXPORTER": "console",
+                "OTEL_COST_CONFIG": str(EXAMPLES / "otel-cost.yaml"),
+                "OTEL_COST_CALLER_HASH_KEY": "0123456789abcdef",
+                "OTEL_BSP_SCHEDULE_DELAY": "100",
+            },
+        )
+        app = EXAMPLES / "web.py"
+        options = [f"{app.stem}:app", "--port", str(port), "--app-dir", str(app.parent)]
+        command = [*INSTRUMENT, sys.executable, "-m", "uvicorn", *options]
+        with processes.running(command, name="web", directory=tmp_path, environment=told) as web:
+            until(lambda: "startup complete" in web.output(), "the app to start")
+            headers = {"x-team": "search", "authorization": "Bearer a-token"}
+            answer = httpx.get(f"http://127.0.0.1:{port}/questions/7", headers=headers, trust_env=False)
+            assert answer.json()["search_usd"] == 0.002
+            until(lambda: '"chat gpt-4.1-mini"' in web.output(), "the span to be exported")
+            output = web.output()
+    assert '"otel_cost.team": "search"' in output
+    assert '"otel_cost.caller.route": "/questions/{number}"' in output
+    assert '"otel_cost.caller.token_hash"' in output
+    assert "a-token" not in output
 
 
 class TestSettings:
