@@ -65,7 +65,9 @@ def estimated_by(span: EndedSpan, reading: Reading) -> str:
     if not reading.estimated:
         return ""
     how = span.attributes.get(semconv.USAGE_ESTIMATED_HOW)
-    return how if isinstance(how, str) and how else reading.estimated
+    if isinstance(how, str) and how:
+        return how
+    return f"{reading.estimated} ({span.scope})" if span.scope else reading.estimated
 
 
 def price(usage: Usage | None, query: PriceQuery, estimated: str, catalog: Catalog) -> Charge:
