@@ -27,6 +27,7 @@ from otel_cost.errors import BudgetExceeded
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._call import Arguments, Call, ReadRequest, Request
+from otel_cost_instrumentation._lazy import Begun, LazyAsyncStream, LazyStream
 
 Wrapped = Callable[..., object]
 AsyncWrapped = Callable[..., Awaitable[object]]
@@ -168,6 +169,38 @@ def _read(method: Method, instance: object, args: tuple[object, ...], kwargs: Ar
     return shield.run("instrumentation: request", None, method.read, instance, args, kwargs)
 
 
+def _admit(runtime: Runtime, request: Request, scope: Scope) -> Call:
+    hold = None
+    with _Asking():
+        hold = runtime.admit(request.planned())
+    return scope.call(runtime, request, hold)
+
+
+async def _admit_async(runtime: Runtime, request: Request, scope: Scope) -> Call:
+    hold = None
+    with _Asking():
+        hold = await runtime.admit_async(request.planned())
+    return scope.call(runtime, request, hold)
+
+
+def _lazily(stream: object, runtime: Runtime, request: Request, scope: Scope) -> object:
+    """A stand-in for a stream that has sent nothing yet."""
+
+    def begin() -> Begun:
+        return _begun(_admit(runtime, request, scope))
+
+    async def begin_async() -> Begun:
+        return _begun(await _admit_async(runtime, request, scope))
+
+    return LazyAsyncStream(stream, begin_async) if hasattr(type(stream), "__anext__") else LazyStream(stream, begin)
+
+
+def _begun(call: Call) -> Begun:
+    current = _Current(call)
+    call.begun()
+    return Begun(call, current)
+
+
 def sync_wrapper(method: Method, inside: Inside | None, scope: Scope) -> Wrapper:
     """Around a method that returns its answer."""
 
@@ -176,10 +209,9 @@ def sync_wrapper(method: Method, inside: Inside | None, scope: Scope) -> Wrapper
         request = None if runtime is None else _read(method, instance, args, kwargs)
         if runtime is None or request is None:
             return wrapped(*args, **kwargs)
-        hold = None
-        with _Asking():
-            hold = runtime.admit(request.planned())
-        call = scope.call(runtime, request, hold)
+        if request.lazy:
+            return _lazily(wrapped(*args, **request.arguments), runtime, request, scope)
+        call = _admit(runtime, request, scope)
         try:
             with _around(call, inside):
                 result = wrapped(*args, **request.arguments)
@@ -204,10 +236,9 @@ def async_wrapper(method: Method, inside: Inside | None, scope: Scope) -> Wrappe
         request = None if runtime is None else _read(method, instance, args, kwargs)
         if runtime is None or request is None:
             return await wrapped(*args, **kwargs)
-        hold = None
-        with _Asking():
-            hold = await runtime.admit_async(request.planned())
-        call = scope.call(runtime, request, hold)
+        if request.lazy:
+            return _lazily(await wrapped(*args, **request.arguments), runtime, request, scope)
+        call = await _admit_async(runtime, request, scope)
         try:
             with _around(call, inside):
                 result = await wrapped(*args, **request.arguments)

@@ -61,6 +61,7 @@ class Request(NamedTuple):
         max_output_tokens: The request's own limit for one choice; None where it has none.
         prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
         written: From a complete answer to its text, for the same.
+        lazy: What is returned is a generator, and the request goes out when it is asked for its first chunk.
     """
 
     operation: str
@@ -77,6 +78,7 @@ class Request(NamedTuple):
     choices: int = 1
     written: Written = _nothing_written
     prompt: Prompt | None = None
+    lazy: bool = False
 
     def planned(self) -> PlannedCall:
         return PlannedCall(
@@ -172,16 +174,28 @@ class Call:
                 self.read_whole(complete(result))
                 return result
             if is_stream(result):
-                self._reader = self._request.reader(self._estimates.heard)
-                self.closing()
+                self._streams()
             elif not self._claimed:
                 self._overhear(result)
-            self._request = self._request._replace(arguments={}, prompt=None)
-            self._reaper.watch(self)
+            self._lives_on()
             return stand_in
         finally:
             if stand_in is None:
                 self.finished()
+
+    def begun(self) -> None:
+        """The call is open, and its stream is about to send the request."""
+        shield.run("instrumentation: answer", None, self._streams)
+        shield.run("instrumentation: answer", None, self._lives_on)
+
+    def _streams(self) -> None:
+        self._reader = self._request.reader(self._estimates.heard)
+        self.closing()
+
+    def _lives_on(self) -> None:
+        # The stream may live for long; what was sent need not.
+        self._request = self._request._replace(arguments={}, prompt=None)
+        self._reaper.watch(self)
 
     def answered_inside(self, result: object) -> None:
         """The SDK made ``result`` and will end a span of its own next."""

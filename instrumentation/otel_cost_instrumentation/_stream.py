@@ -139,10 +139,19 @@ class _Watched(_Proxy):
             self._self_watcher.finished()
 
 
+def _makes_generators(stream: type) -> bool:
+    """Whether iterating such a stream gives a generator. Others are their own iterators."""
+    kinds = (getattr(stream, "__iter__", None), getattr(stream, "__aiter__", None))
+    return any(inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method) for method in kinds)
+
+
 class SyncStream(_Watched):
     """An iterator of chunks."""
 
     def __iter__(self) -> Iterator[object]:
+        return self._self_chunks() if _makes_generators(type(self.__wrapped__)) else self
+
+    def _self_chunks(self) -> Iterator[object]:
         while True:
             try:
                 chunk = self.__next__()
@@ -184,7 +193,10 @@ class SyncStream(_Watched):
 class AsyncStream(_Watched):
     """An asynchronous iterator of chunks."""
 
-    async def __aiter__(self) -> AsyncIterator[object]:
+    def __aiter__(self) -> AsyncIterator[object]:
+        return self._self_chunks() if _makes_generators(type(self.__wrapped__)) else self
+
+    async def _self_chunks(self) -> AsyncIterator[object]:
         while True:
             try:
                 chunk = await self.__anext__()

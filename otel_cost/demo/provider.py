@@ -14,8 +14,9 @@ Directives stand anywhere in the text of the last user message (for embeddings, 
     input leaves the cached tokens out) is applied on the wire. ``usage:none`` leaves the usage out of the answer.
 ``error:429``
     Any status from 400 to 599, in the provider's error shape; 429 carries retry headers. ``error:500*2`` fails only the
-    first two attempts, as counted by the SDK's ``x-stainless-retry-count``. ``error:midstream`` sends an error event
-    half-way through a stream, ``error:drop`` cuts the connection there (without a stream: a 500, or no answer at all).
+    first two attempts, as counted by the SDK's ``x-stainless-retry-count``, or by equal requests that failed before.
+    ``error:midstream`` sends an error event half-way through a stream, ``error:drop`` cuts the connection there
+    (without a stream: a 500, or no answer at all).
     ``error:failed`` is a response of the Responses API with status ``failed`` and its usage.
 ``slow:0.2`` and ``pause:0.05``
     Seconds before the answer starts, and between the events of a stream.
@@ -23,7 +24,9 @@ Directives stand anywhere in the text of the last user message (for embeddings, 
     The answered service tier, response id (otherwise unique), model (otherwise as requested), finish reason (in
     OpenAI's words), and the number of text pieces.
 
-``StandInProvider(script=…)`` adds directives for requests that carry none, such as those of an unmodified app.
+``StandInProvider(script=…)`` adds directives for requests that carry none, such as those of an unmodified app;
+``StandInProvider(wires=…)`` speaks other providers' formats: a finder from a path to its
+:class:`~otel_cost.demo.wire.Wire`.
 """
 
 from __future__ import annotations
@@ -31,14 +34,16 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final, Protocol, TypedDict
+from typing import Final, TypedDict
 
-from otel_cost.demo.directives import BadDirective, Cut, Json, Told
+from otel_cost.demo.directives import Cut, Json, Told
 from otel_cost.demo.loopback import Handler, Loopback
+from otel_cost.demo.wire import Finder, Frame, Payload, Wire
 from otel_cost.demo.wire_anthropic import Messages
-from otel_cost.demo.wire_openai import Chat, Embeddings, Frame
+from otel_cost.demo.wire_openai import Chat, Embeddings
 from otel_cost.demo.wire_responses import Responses
 
 Script = Callable[[str, Mapping[str, object]], str]
@@ -53,24 +58,18 @@ class Received(TypedDict):
     headers: dict[str, str]
 
 
-class Wire(Protocol):
-    """The shapes of one endpoint."""
-
-    @property
-    def request_id_header(self) -> str: ...
-    def told(self, body: Mapping[str, object], extra: str) -> Told: ...
-    def answer(self, body: Mapping[str, object], told: Told) -> Json: ...
-    def events(self, body: Mapping[str, object], told: Told) -> Iterator[Frame]: ...
-    def error(self, status: int, message: str) -> Json: ...
-
-
-WIRES: Final[dict[str, Wire]] = {
+WIRES: Final[Mapping[str, Wire]] = {
     "/v1/chat/completions": Chat(),
     "/v1/responses": Responses(),
     "/v1/embeddings": Embeddings(),
     "/v1/messages": Messages(),
 }
 _CHAT: Final = Chat()
+
+
+def known_wire(path: str) -> Wire | None:
+    """The stand-in's own endpoints."""
+    return WIRES.get(path)
 
 
 def _no_script(path: str, body: Mapping[str, object]) -> str:
@@ -84,16 +83,26 @@ class StandInProvider:
     Leaving the block cuts the connections that clients keep open and ends every thread.
     """
 
-    def __init__(self, script: Script = _no_script) -> None:
+    def __init__(self, script: Script = _no_script, wires: Finder = known_wire) -> None:
         self.requests: list[Received] = []
         self.statuses: list[int] = []
         self.script = script
+        self.wires = wires
+        self._failed: Counter[tuple[str, bytes]] = Counter()
         self._server = Loopback(self, _Handler)
 
     @property
     def base_url(self) -> str:
         """Where it listens, without a path: the ``anthropic`` SDK's base URL; ``openai`` wants ``/v1`` after it."""
         return self._server.url
+
+    def failed_before(self, path: str, raw: bytes) -> int:
+        """How often this very request was told to fail, since it was last answered."""
+        return self._failed[path, raw]
+
+    def note(self, path: str, raw: bytes, *, failed: bool) -> None:
+        """Remember how the request ended."""
+        self._failed[path, raw] = self._failed[path, raw] + 1 if failed else 0
 
     def __enter__(self) -> StandInProvider:
         self._server.__enter__()
@@ -110,33 +119,40 @@ class _Handler(Handler):
         return self.home.owner
 
     def do_POST(self) -> None:
+        self._handle("POST")
+
+    def do_GET(self) -> None:
+        self._handle("GET")
+
+    def _handle(self, method: str) -> None:
         raw = self.body()
         path = self.path.partition("?")[0]
-        wire = WIRES.get(path)
-        if wire is None:
-            self._send_json(404, _CHAT.error(404, f"Invalid URL (POST {path})"), _CHAT)
+        wire = self._provider.wires(path)
+        if wire is None or wire.method != method:
+            self._send_json(404, _CHAT.error(404, f"Invalid URL ({method} {path})"), _CHAT)
             return
+        headers = {name.lower(): value for name, value in self.headers.items()}
         try:
-            body = json.loads(raw)
-            if not isinstance(body, dict):
-                raise BadDirective("the body is not a JSON object")
-            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = wire.body(headers, raw)
             self._provider.requests.append({"path": path, "body": body, "headers": headers})
             told = wire.told(body, self._provider.script(path, body))
         except ValueError as error:
             self._send_json(400, wire.error(400, str(error)), wire)
             return
-        self._answer(wire, body, told)
+        self._answer(wire, body, self._as_told_now(told, path, raw))
 
-    def do_GET(self) -> None:
-        self._send_json(404, _CHAT.error(404, f"Invalid URL (GET {self.path})"), _CHAT)
+    def _as_told_now(self, told: Told, path: str, raw: bytes) -> Told:
+        """Whether this attempt is one that was told to fail. Some SDKs count their attempts; for others equal requests
+        are attempts at one."""
+        counted = self.headers.get("x-stainless-retry-count", "")
+        attempt = int(counted) if counted.isdigit() else self._provider.failed_before(path, raw)
+        fails = told.fails(attempt)
+        self._provider.note(path, raw, failed=fails)
+        return told if fails else replace(told, error="")
 
     def _answer(self, wire: Wire, body: Json, told: Told) -> None:
         self.home.closing.wait(told.slow_s)
-        attempt = self.headers.get("x-stainless-retry-count", "0")
-        if not told.fails(int(attempt) if attempt.isdigit() else 0):
-            told = replace(told, error="")
-        streamed = body.get("stream") is True
+        streamed = wire.streams(body)
         status = 500 if told.error == "midstream" and not streamed else told.status
         if status is not None:
             self._send_json(status, wire.error(status, f"The stand-in was told to fail with {status}"), wire)
@@ -145,17 +161,23 @@ class _Handler(Handler):
         elif told.error == "drop":
             self._cut()
         else:
-            self._send_json(200, wire.answer(body, told), wire)
+            answer = wire.answer(body, told)
+            if isinstance(answer, Payload):
+                self._send_payload(200, answer, wire)
+            else:
+                self._send_json(200, answer, wire)
 
     def _send_json(self, status: int, answer: Json, wire: Wire) -> None:
-        payload = json.dumps(answer).encode()
-        self._send_head(status, "application/json", wire)
+        self._send_payload(status, Payload(json.dumps(answer).encode(), "application/json"), wire)
+
+    def _send_payload(self, status: int, payload: Payload, wire: Wire) -> None:
+        self._send_head(status, payload.content_type, wire)
         if status == 429:
             self.send_header("retry-after", "1")
             self.send_header("retry-after-ms", "20")
-        self.send_header("content-length", str(len(payload)))
+        self.send_header("content-length", str(len(payload.content)))
         self.end_headers()
-        self.wfile.write(payload)
+        self.wfile.write(payload.content)
 
     def _send_head(self, status: int, content_type: str, wire: Wire) -> None:
         self._provider.statuses.append(status)
@@ -164,14 +186,14 @@ class _Handler(Handler):
         self.send_header(wire.request_id_header, "req_" + secrets.token_hex(12))
 
     def _send_stream(self, wire: Wire, frames: Iterator[Frame], pause_s: float) -> None:
-        self._send_head(200, "text/event-stream; charset=utf-8", wire)
+        self._send_head(200, wire.stream_type, wire)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
             for number, (name, data) in enumerate(frames):
                 if number and pause_s:
                     self.home.closing.wait(pause_s)
-                self._send_chunk(_event(name, data))
+                self._send_chunk(wire.frame(name, data))
         except Cut:
             self._cut()
             return
@@ -184,8 +206,3 @@ class _Handler(Handler):
     def _cut(self) -> None:
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _event(name: str, data: Json | str) -> bytes:
-    text = data if isinstance(data, str) else json.dumps(data)
-    return (f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode()

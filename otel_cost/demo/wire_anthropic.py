@@ -22,7 +22,7 @@ from otel_cost.demo.directives import (
     read,
     reply,
 )
-from otel_cost.demo.wire_openai import Frame
+from otel_cost.demo.wire import Frame, Wire
 
 _ERROR_TYPES: Final = {
     400: "invalid_request_error",
@@ -46,22 +46,22 @@ def error(status: int, message: str) -> Json:
     }
 
 
-class Messages:
+class Messages(Wire):
     """``POST /v1/messages``."""
 
     request_id_header = "request-id"
-    error = staticmethod(error)
 
-    @staticmethod
-    def told(body: Mapping[str, object], extra: str) -> Told:
+    def error(self, status: int, message: str) -> Json:
+        return error(status, message)
+
+    def told(self, body: Mapping[str, object], extra: str) -> Told:
         messages = body.get("messages")
         told = read(last_text(messages) + "\n" + extra, messages=count_of(messages))
         if told.usage is not None and _uncached(told.usage) < 0:
             raise BadDirective("usage: cached and cache_write are more than input, which includes them")
         return told
 
-    @staticmethod
-    def answer(body: Mapping[str, object], told: Told) -> Json:
+    def answer(self, body: Mapping[str, object], told: Told) -> Json:
         return {
             **_message(body, told),
             "content": [{"type": "text", "text": reply(told), "citations": None}],
@@ -69,8 +69,7 @@ class Messages:
             **({} if told.usage is None else {"usage": _usage(told.usage, told.tier)}),
         }
 
-    @staticmethod
-    def events(body: Mapping[str, object], told: Told) -> Iterator[Frame]:
+    def events(self, body: Mapping[str, object], told: Told) -> Iterator[Frame]:
         for name, data in _untyped_events(body, told):
             yield name, {"type": name, **data}
 

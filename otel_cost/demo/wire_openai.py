@@ -10,10 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from otel_cost.demo.directives import Counts, Json, MidStream, Told, count_of, last_text, pieces, read, reply
-
-REQUEST_ID_HEADER: Final = "x-request-id"
-Frame = tuple[str, Json | str]
-"""One server-sent event: its name (empty for none) and its data, JSON or a bare word."""
+from otel_cost.demo.wire import Frame, Wire
 
 _ERROR_TYPES: Final = {
     400: ("invalid_request_error", None),
@@ -30,14 +27,13 @@ def error(status: int, message: str) -> Json:
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-class Chat:
+class Chat(Wire):
     """``POST /v1/chat/completions``."""
 
-    request_id_header = REQUEST_ID_HEADER
-    error = staticmethod(error)
+    def error(self, status: int, message: str) -> Json:
+        return error(status, message)
 
-    @staticmethod
-    def told(body: Mapping[str, object], extra: str) -> Told:
+    def told(self, body: Mapping[str, object], extra: str) -> Told:
         messages, choices = body.get("messages"), body.get("n")
         return read(
             last_text(messages) + "\n" + extra,
@@ -45,8 +41,7 @@ class Chat:
             choices=choices if isinstance(choices, int) else 1,
         )
 
-    @staticmethod
-    def answer(body: Mapping[str, object], told: Told) -> Json:
+    def answer(self, body: Mapping[str, object], told: Told) -> Json:
         message: Json = {"role": "assistant", "content": reply(told), "refusal": None, "annotations": []}
         return {
             **_chat_head(body, told, "chat.completion"),
@@ -57,8 +52,7 @@ class Chat:
             **({} if told.usage is None else {"usage": _chat_usage(told.usage)}),
         }
 
-    @staticmethod
-    def events(body: Mapping[str, object], told: Told) -> Iterator[Frame]:
+    def events(self, body: Mapping[str, object], told: Told) -> Iterator[Frame]:
         head = _chat_head(body, told, "chat.completion.chunk")
         options = body.get("stream_options")
         asked = isinstance(options, Mapping) and options.get("include_usage") is True
@@ -122,19 +116,17 @@ def _chat_usage(used: Counts) -> Json:
     }
 
 
-class Embeddings:
+class Embeddings(Wire):
     """``POST /v1/embeddings``; the vectors are eight numbers long unless ``dimensions`` says otherwise."""
 
-    request_id_header = REQUEST_ID_HEADER
-    error = staticmethod(error)
+    def error(self, status: int, message: str) -> Json:
+        return error(status, message)
 
-    @staticmethod
-    def told(body: Mapping[str, object], extra: str) -> Told:
+    def told(self, body: Mapping[str, object], extra: str) -> Told:
         inputs = body.get("input")
         return read(last_text(inputs) + "\n" + extra, messages=_inputs(inputs))
 
-    @staticmethod
-    def answer(body: Mapping[str, object], told: Told) -> Json:
+    def answer(self, body: Mapping[str, object], told: Told) -> Json:
         dimensions = body.get("dimensions")
         length = dimensions if isinstance(dimensions, int) else _DIMENSIONS
         vector = [1 / (position + 1) for position in range(length)]
@@ -151,10 +143,9 @@ class Embeddings:
             **({} if told.usage is None else {"usage": {"prompt_tokens": used, "total_tokens": used}}),
         }
 
-    @staticmethod
-    def events(body: Mapping[str, object], told: Told) -> Iterator[Frame]:
+    def events(self, body: Mapping[str, object], told: Told) -> Iterator[Frame]:
         """Embeddings do not stream: the option is ignored by the real API, and answered like any body here."""
-        yield "", Embeddings.answer(body, told)
+        yield "", self.answer(body, told)
 
 
 def _inputs(inputs: object) -> int:

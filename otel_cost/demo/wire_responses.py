@@ -7,26 +7,24 @@ import time
 from collections.abc import Iterator, Mapping
 
 from otel_cost.demo.directives import Counts, Json, MidStream, Told, count_of, last_text, pieces, read, reply
-from otel_cost.demo.wire_openai import REQUEST_ID_HEADER, Frame, error
+from otel_cost.demo.wire import Frame, Wire
+from otel_cost.demo.wire_openai import error
 
 
-class Responses:
+class Responses(Wire):
     """``POST /v1/responses``."""
 
-    request_id_header = REQUEST_ID_HEADER
-    error = staticmethod(error)
+    def error(self, status: int, message: str) -> Json:
+        return error(status, message)
 
-    @staticmethod
-    def told(body: Mapping[str, object], extra: str) -> Told:
+    def told(self, body: Mapping[str, object], extra: str) -> Told:
         given = body.get("input")
         return read(last_text(given) + "\n" + extra, messages=count_of(given))
 
-    @staticmethod
-    def answer(body: Mapping[str, object], told: Told) -> Json:
+    def answer(self, body: Mapping[str, object], told: Told) -> Json:
         return _finished(_response(body, told), _message("msg_" + secrets.token_hex(16), told), told)
 
-    @staticmethod
-    def events(body: Mapping[str, object], told: Told) -> Iterator[Frame]:
+    def events(self, body: Mapping[str, object], told: Told) -> Iterator[Frame]:
         for number, (name, data) in enumerate(_numberless_events(_response(body, told), told)):
             yield name, {"type": name, "sequence_number": number, **data}
 

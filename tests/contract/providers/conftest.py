@@ -13,22 +13,33 @@ from otel_cost import runtime
 from otel_cost.config import Config
 from otel_cost.demo.provider import StandInProvider
 from otel_cost.model import CostRecord
-from tests.contract.providers.cases import CASES, Case, Client
+from tests.contract.providers.cases import CASES, WIRES, Case, Client
 from tests.support.world import World, make_world
 
 ClientMaker = Callable[..., Client]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``case`` is every case, ``streaming`` those that can stream."""
+    """``case`` is every case, ``streaming`` those that can stream; of those, the ones that have what the test needs."""
     for name, cases in (("case", CASES), ("streaming", [case for case in CASES if case.streams])):
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, cases, ids=lambda case: case.name)
+            able = [case for case in cases if _able(case, metafunc)]
+            metafunc.parametrize(name, able, ids=lambda case: case.name)
+
+
+def _able(case: Case, metafunc: pytest.Metafunc) -> bool:
+    asynchronous = "async_client_of" in metafunc.fixturenames
+    if asynchronous and not case.asynchronous:
+        return False
+    if not case.sync and ("client_of" in metafunc.fixturenames or not asynchronous):
+        return False
+    needed = [feature for mark in metafunc.definition.iter_markers("needs") for feature in mark.args]
+    return all(getattr(case, feature) for feature in needed)
 
 
 @pytest.fixture
 def server() -> Iterator[StandInProvider]:
-    with StandInProvider() as provider:
+    with StandInProvider(wires=WIRES) as provider:
         yield provider
 
 
@@ -70,7 +81,9 @@ def client_of(server: StandInProvider, world: World) -> Iterator[Callable[[Case]
     with ExitStack() as stack:
 
         def make(case: Case, *, retries: int = 0) -> Any:
-            return stack.enter_context(case.client(server.base_url, retries, world.provider, False))
+            client = case.client(server.base_url, retries, world.provider, False)
+            stack.callback(case.close, client)
+            return client
 
         yield make
 
@@ -83,7 +96,7 @@ async def async_client_of(server: StandInProvider, world: World) -> AsyncIterato
 
         def make(case: Case, *, retries: int = 0) -> Any:
             client = case.client(server.base_url, retries, world.provider, True)
-            stack.push_async_callback(client.close)
+            stack.push_async_callback(case.close, client)
             clients.append(client)
             return client
 

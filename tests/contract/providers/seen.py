@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_cost import semconv
+from tests.contract.providers.cases import Case
 from tests.support.waiting import until
 from tests.support.world import World
 
@@ -15,6 +16,11 @@ USAGE = 'usage:{"input":1000,"output":200}'
 TOKENS_OF_USAGE = 20
 """Of a chat whose one message says it: 12, 3 for the words of the message's fields, 5 around it."""
 TOTALS = (1000, 200)
+
+
+def case_totals(case: Case) -> tuple[object, object]:
+    """What a whole answer to ``USAGE`` tells: embeddings have no output."""
+    return (TOTALS[0], None) if case.operation == semconv.OP_EMBEDDINGS else TOTALS
 
 
 def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:

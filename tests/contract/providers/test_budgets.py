@@ -52,7 +52,7 @@ def test_a_blocked_stream_is_not_sent(
     _spend(streaming, client, server)
 
     with pytest.raises(BudgetExceeded):
-        streaming.call(client, USAGE, True)
+        streaming.sent(client, USAGE)
 
     assert not server.requests
 
@@ -68,10 +68,11 @@ async def test_a_blocked_async_call_is_not_sent(
     assert not server.requests
 
 
+@pytest.mark.needs("helper")
 def test_a_blocked_helper_is_not_sent(
     streaming: Case, client_of: ClientMaker, server: StandInProvider, world: World
 ) -> None:
-    assert streaming.helper is not None
+    assert streaming.helper
     client = client_of(streaming)
     _spend(streaming, client, server)
 

@@ -15,7 +15,9 @@ from otel_cost import semconv
 from otel_cost.demo.provider import StandInProvider
 from otel_cost.estimating import Estimator, installed_tokenizer
 from tests.contract.providers.answering import answering
-from tests.contract.providers.cases import CLAUDE, MODEL, Case
+from tests.contract.providers.cases import Case
+from tests.contract.providers.cases.anthropic import CLAUDE
+from tests.contract.providers.cases.openai import MODEL
 from tests.contract.providers.conftest import ClientMaker
 from tests.contract.providers.seen import USAGE, attributes_of, only_span, status, totals
 from tests.support.world import World
