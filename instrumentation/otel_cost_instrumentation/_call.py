@@ -94,11 +94,12 @@ class Request(NamedTuple):
         """What is known when the span starts."""
         known: Attributes = {
             semconv.OPERATION_NAME: self.operation,
-            semconv.REQUEST_MODEL: self.model,
             semconv.SERVER_ADDRESS: self.address,
             semconv.SERVER_PORT: self.port,
             **self.parameters,
         }
+        if self.model:  # an agent's is known to the provider alone
+            known[semconv.REQUEST_MODEL] = self.model
         if self.provider:
             known[semconv.PROVIDER_NAME] = self.provider
         return known

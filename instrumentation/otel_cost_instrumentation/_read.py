@@ -136,7 +136,7 @@ _NUMBER: Final = Unread(1)
 _LOOKED_AT: Final = 50_000
 """Values: thousands of messages, and about a tenth of a second."""
 _ENCODED_FILE: Final = "data:"
-_ENCODED: Final = frozenset({"data", "encrypted_content", "file_data", "result", "signature"})
+_ENCODED: Final = frozenset({"data", "encrypted_content", "file_data", "result", "signature", "thoughtSignature"})
 """Fields that may hold base64."""
 _NAMES: Final = frozenset({"call_id", "id", "tool_call_id", "tool_use_id"})
 """Fields that may hold a name which only machines read: no tokens, or few."""
@@ -161,12 +161,12 @@ def _readable(fields: dict[str, object]) -> Iterable[object]:
 def _decoded(kind: object, name: str, fields: dict[str, object]) -> object:
     """What an odd field stands for: a file; nothing, for names and for thoughts that only the provider can read; or
     itself."""
-    if name in _NAMES or name in ("encrypted_content", "signature") or kind == "redacted_thinking":
+    if name in _NAMES or name in ("encrypted_content", "signature", "thoughtSignature") or kind == "redacted_thinking":
         return None
     if name in _PLACES:
         # A link in a text's own fields is text; a block that is nothing but a link is what it leads to.
         linked = name != "url" or kind == "url" or fields.keys() <= {"url", "detail"}
         return _ENCODED_FILE if linked else fields[name]
-    audio = name == "data" and "format" in fields
+    audio = name == "data" and not fields.keys().isdisjoint(("format", "mimeType"))
     image = name == "result" and kind == "image_generation_call"
     return _ENCODED_FILE if audio or image or name == "file_data" else fields[name]

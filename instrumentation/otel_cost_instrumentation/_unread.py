@@ -31,19 +31,19 @@ def unread(post: Post, provider: str, arguments: Arguments, free: Collection[str
         model=model,
         address=post.address,
         port=post.port,
-        answer=_nothing,
-        reader=_Unread,
+        answer=nothing,
+        reader=UnreadStream,
         arguments=arguments,
         parameters={semconv.REQUEST_STREAM: True} if post.stream else {},
         input_bytes=text_bytes(post.body),
     )
 
 
-def _nothing(answer: object) -> Attributes:
+def nothing(answer: object) -> Attributes:
     return {}
 
 
-class _Unread:
+class UnreadStream:
     """A stream of which nothing is known."""
 
     final = True

@@ -107,6 +107,20 @@ async def test_async_iterating_is_done_by_generators_as_in_the_sdk(
         assert isinstance(stream, AsyncIterator)
 
 
+@pytest.mark.needs("own_iterator")
+def test_a_stream_that_is_its_own_iterator_stays_one(streaming: Case, client_of: ClientMaker) -> None:
+    with streaming.call(client_of(streaming), USAGE, True) as stream:
+        assert iter(stream) is stream
+
+
+@pytest.mark.needs("own_iterator")
+async def test_an_async_stream_that_is_its_own_iterator_stays_one(
+    streaming: Case, async_client_of: ClientMaker
+) -> None:
+    async with await streaming.call(async_client_of(streaming), USAGE, True) as stream:
+        assert aiter(stream) is stream
+
+
 def test_closing_early_is_estimated(streaming: Case, client_of: ClientMaker, world: World) -> None:
     stream = streaming.call(client_of(streaming), USAGE, True)
     next(stream)
@@ -126,6 +140,7 @@ async def test_closing_an_async_stream_early_is_estimated(
     await anext(stream)
 
     await streaming.close_stream(stream)
+    await asyncio.to_thread(until, lambda: world.finished(), "the span to end", poll_s=0.01)
 
     _check_estimated(streaming, world)
 
@@ -219,6 +234,18 @@ def test_a_stream_that_nobody_read_is_settled(streaming: Case, client_of: Client
     span = ended(world)
     assert status(span) == "estimated"
     assert totals(span)[1] == 0
+
+
+@pytest.mark.needs("lazy")
+def test_a_lazy_stream_that_nobody_read_was_never_a_call(
+    streaming: Case, client_of: ClientMaker, server: StandInProvider, world: World
+) -> None:
+    stream = streaming.call(client_of(streaming), USAGE, True)
+
+    del stream
+
+    assert not server.requests
+    assert not world.finished()
 
 
 def test_an_error_in_the_middle_reaches_the_app(streaming: Case, client_of: ClientMaker, world: World) -> None:

@@ -1,0 +1,278 @@
+"""The ``google-genai`` SDK (1.30 and later): Gemini through the developer API and through Vertex AI.
+
+Every method of the SDK, sync or async, chats and automatic function calls included, asks ``BaseApiClient`` for one HTTP
+request with the path and body in hand; what that returns is the answer's JSON as text, with what the SDK's own types
+leave out. A synchronous stream is a generator that sends its request with its first step.
+
+Gemini counts thoughts beside the candidates' tokens and the results of tools beside the prompt's: the convention's
+totals include both. A part of documents is counted as images, as ``genai-prices`` has it.
+
+Sources: the types and request paths of ``google-genai`` 3.4; Google's reference of ``UsageMetadata``; Google's price
+list (searches with Google are billed for each prompt up to Gemini 2.5, for each query since Gemini 3).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from otel_cost import semconv
+from otel_cost.estimating import Text
+from otel_cost_instrumentation._base import Method, Provider
+from otel_cost_instrumentation._call import Arguments, Reader, Request
+from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._google_usage import usage
+from otel_cost_instrumentation._read import (
+    Attributes,
+    Names,
+    count,
+    field,
+    items,
+    numbers,
+    text,
+    text_bytes,
+    texts,
+    totals,
+)
+from otel_cost_instrumentation._unread import UnreadStream, nothing
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """One request: ``verb`` is what the path ends in, such as ``generateContent``."""
+
+    model: str
+    verb: str
+    body: dict[str, object]
+
+
+def _asked(args: tuple[object, ...], kwargs: Arguments) -> _Asked | None:
+    method, path, body = [*args, *(None,) * 3][:3]
+    method, path = kwargs.get("http_method", method), kwargs.get("path", path)
+    body = kwargs.get("request_dict", body)
+    if method != "post" or not isinstance(path, str) or not isinstance(body, dict):
+        return None
+    resource, _, verb = path.partition("?")[0].rpartition(":")
+    if not resource:
+        return _Asked(text(body, "model").rpartition("/")[2], path.rpartition("/")[2], body)
+    return _Asked(resource.rpartition("/")[2], verb, body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """``inputs``: fields of the body that are sent as tokens, when the provider bills by these."""
+
+    operation: str
+    answer: Callable[[object], Attributes]
+    reader: Callable[[Text], Reader]
+    written: Written
+    inputs: tuple[str, ...] = ()
+
+
+_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"}
+_LIMITS: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "maxOutputTokens"}
+
+
+def _read(
+    client: object, args: tuple[object, ...], kwargs: Arguments, *, streams: bool, lazy: bool = False
+) -> Request | None:
+    asked = _asked(args, kwargs)
+    if asked is None or not asked.model or asked.verb in FREE:
+        return None
+    endpoint = _endpoint(asked)
+    config = field(asked.body, "generationConfig")
+    choices = count(config, "candidateCount") or count(asked.body, "parameters", "sampleCount") or 1
+    found = numbers(config, _PARAMETERS) | totals(config, _LIMITS)
+    if choices != 1:
+        found[semconv.REQUEST_CHOICE_COUNT] = choices
+    if streams:
+        found[semconv.REQUEST_STREAM] = True
+    address, port = _server(client, kwargs.get("http_options", args[3] if len(args) > 3 else None))
+    return Request(
+        operation=endpoint.operation,
+        provider="gcp.vertex_ai" if field(client, "vertexai") else "gcp.gemini",
+        model=asked.model,
+        address=address,
+        port=port,
+        answer=endpoint.answer,
+        reader=endpoint.reader,
+        arguments=kwargs,
+        parameters=found,
+        written=endpoint.written,
+        prompt=_prompt(endpoint, asked.body),
+        input_bytes=text_bytes(*[asked.body.get(name) for name in (*endpoint.inputs, "tools")]),
+        max_output_tokens=count(config, "maxOutputTokens"),
+        choices=choices,
+        lazy=lazy,
+    )
+
+
+def _prompt(endpoint: _Endpoint, body: dict[str, object]) -> Prompt | None:
+    if not endpoint.inputs:
+        return None
+    return Prompt.of(
+        *(body.get(name) for name in endpoint.inputs),
+        tools=body.get("tools"),
+        conversation=endpoint is _CONTENT,
+        unseen=[name for name in ("cachedContent",) if body.get(name)],
+        answered=endpoint is _CONTENT,
+    )
+
+
+def _endpoint(asked: _Asked) -> _Endpoint:
+    if asked.verb != "predict":
+        return ENDPOINTS.get(asked.verb, _UNREAD)
+    # Vertex has one verb for all models that are older than Gemini: what goes in tells them apart.
+    first = next(iter(items(asked.body, "instances")), None)
+    return _EMBEDDINGS if field(first, "content") is not None else _IMAGES
+
+
+def _server(client: object, options: object) -> tuple[str, int]:
+    """Host and port, of this request's own options or the client's."""
+    url = urlsplit(text(options, "base_url") or text(client, "_http_options", "base_url"))
+    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+_HEAD: Final[Names] = {semconv.RESPONSE_ID: "responseId", semconv.RESPONSE_MODEL: "modelVersion"}
+
+
+def _document(response: object) -> object:
+    """The answer's JSON, in the SDK's HTTP response."""
+    body = field(response, "body")
+    return json.loads(body) if isinstance(body, str) and body else None
+
+
+def content(response: object) -> Attributes:
+    """A whole answer of ``generateContent``."""
+    reader = ContentReader(Text())
+    reader.read(response)
+    return reader.attributes()
+
+
+class ContentReader:
+    """Chunks of an answer. Each carries the counts so far; those of the chunk with a finish reason are final."""
+
+    def __init__(self, heard: Text) -> None:
+        self._heard = heard
+        self._head: Attributes = {}
+        self._usage: object = None
+        self._reasons: dict[int, str] = {}
+        self._queries: list[object] = []
+
+    @property
+    def final(self) -> bool:
+        return self._usage is not None and bool(self._reasons)
+
+    def read(self, chunk: object) -> bool:
+        document = _document(chunk)
+        self._head.update(texts(document, _HEAD))
+        for candidate in items(document, "candidates"):
+            self._read_candidate(candidate)
+        blocked = text(document, "promptFeedback", "blockReason")
+        if blocked:
+            self._reasons[0] = blocked
+        self._usage = field(document, "usageMetadata") or self._usage
+        return True
+
+    def _read_candidate(self, candidate: object) -> None:
+        for piece in _words(candidate):
+            self._heard.add(piece)
+        reason = text(candidate, "finishReason")
+        if reason:
+            self._reasons[count(candidate, "index") or 0] = reason
+        self._queries += items(candidate, "groundingMetadata", "webSearchQueries")
+
+    def attributes(self) -> Attributes:
+        found = self._head | usage(self._usage)
+        if self._reasons:
+            found[semconv.RESPONSE_FINISH_REASONS] = [self._reasons[index] for index in sorted(self._reasons)]
+        if self._queries:
+            model = str(found.get(semconv.RESPONSE_MODEL, ""))
+            found[semconv.UNIT_PREFIX + "web_searches"] = _searches(model, self._queries)
+        return found
+
+
+def _words(candidate: object) -> Iterator[str]:
+    for part in items(candidate, "content", "parts"):
+        yield text(part, "text")
+        call = field(part, "functionCall")
+        if call is not None:
+            yield text(call, "name")
+            yield json.dumps(field(call, "args"))
+
+
+def _written(response: object) -> list[str] | None:
+    candidates = items(_document(response), "candidates")
+    return [piece for candidate in candidates for piece in _words(candidate)] if candidates else None
+
+
+def _no_text(response: object) -> tuple[str, ...]:
+    return ()
+
+
+_BILLED_BY_PROMPT: Final = re.compile(r"gemini-(1|2)(\.|-)")
+
+
+def _searches(model: str, queries: list[object]) -> int:
+    return 1 if _BILLED_BY_PROMPT.match(model) else len(queries)
+
+
+def embeddings(response: object) -> Attributes:
+    """Vectors: the developer API tells usage, Vertex's older models the tokens of each text."""
+    document = _document(response)
+    known = usage(field(document, "usageMetadata"))
+    if known:
+        return known
+    told = [count(item, "embeddings", "statistics", "token_count") for item in items(document, "predictions")]
+    tokens = [number for number in told if number is not None]
+    return {semconv.USAGE_INPUT_TOKENS: sum(tokens)} if tokens else {}
+
+
+def images(response: object) -> Attributes:
+    """Pictures, which are billed by the piece: as requests, for which a price can be stated."""
+    made = [item for item in items(_document(response), "predictions") if text(item, "bytesBase64Encoded")]
+    return {semconv.UNIT_PREFIX + "requests": len(made)} if made else {}
+
+
+_EMBEDDINGS: Final = _Endpoint(
+    semconv.OP_EMBEDDINGS, embeddings, UnreadStream, _no_text, ("requests", "instances", "content", "contents")
+)
+_IMAGES: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, images, UnreadStream, _no_text)
+_UNREAD: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, _no_text)
+_CONTENT: Final = _Endpoint(
+    semconv.OP_GENERATE_CONTENT, content, ContentReader, _written, ("contents", "systemInstruction")
+)
+ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
+    "generateContent": _CONTENT,
+    "streamGenerateContent": _CONTENT,
+    "batchEmbedContents": _EMBEDDINGS,
+    "embedContent": _EMBEDDINGS,
+}
+
+FREE: Final = frozenset(
+    {
+        *("countTokens", "computeTokens", "fetchPredictOperation"),
+        *("batchGenerateContent", "asyncBatchEmbedContent", "batchPredictionJobs", "tuningJobs", "tunedModels"),
+    }
+)
+"""What is free, or sets up something that is billed elsewhere."""
+
+_CLIENT: Final = "google.genai._api_client"
+PROVIDER: Final = Provider(
+    name="google_genai",
+    methods=(
+        Method(_CLIENT, "BaseApiClient.request", partial(_read, streams=False)),
+        Method(_CLIENT, "BaseApiClient.async_request", partial(_read, streams=False), asynchronous=True),
+        Method(_CLIENT, "BaseApiClient.request_streamed", partial(_read, streams=True, lazy=True)),
+        Method(_CLIENT, "BaseApiClient.async_request_streamed", partial(_read, streams=True), asynchronous=True),
+    ),
+)
