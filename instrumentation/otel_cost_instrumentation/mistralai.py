@@ -1,4 +1,4 @@
-"""The ``mistralai`` SDK (2.0 and later): chat, fill-in-the-middle, agents, conversations, embeddings, OCR, audio.
+"""The ``mistralai`` SDK (2.10 and later): chat, fill-in-the-middle, agents, conversations, embeddings, OCR, audio.
 
 Each method of the SDK makes its own request, so each is wrapped; ``parse`` and ``run`` go through these. The SDK's own
 tracing (which an app has to ask for) starts its span for each attempt, where nothing of the wrapped class runs: it

@@ -20,7 +20,7 @@ TOTALS = (1000, 200)
 
 def case_totals(case: Case) -> tuple[object, object]:
     """What a whole answer to ``USAGE`` tells: embeddings have no output."""
-    return (TOTALS[0], None) if case.operation == semconv.OP_EMBEDDINGS else TOTALS
+    return (TOTALS[0], 0 if case.zero_output else None) if case.operation == semconv.OP_EMBEDDINGS else TOTALS
 
 
 def attributes_of(span: ReadableSpan) -> Mapping[str, Any]:

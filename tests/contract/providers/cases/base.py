@@ -61,6 +61,7 @@ class Case:
         lazy: A synchronous stream sends its request when it is asked for the first chunk.
         retries: The SDK can be told to try again.
         self_traced: The SDK opens a span of its own inside the call.
+        zero_output: Embeddings tell an output of 0 tokens.
         of_the_moment: Fields that differ between equal calls, beside the usual.
     """
 
@@ -94,6 +95,7 @@ class Case:
     retries: bool = True
     self_traced: bool = False
     streams_usage_before_end: bool = False
+    zero_output: bool = False
     of_the_moment: frozenset[str] = frozenset()
 
     @property

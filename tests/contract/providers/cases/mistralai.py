@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import httpx2
 from mistralai.client import Mistral, errors
 from mistralai.client.utils import BackoffStrategy, RetryConfig
@@ -60,7 +61,7 @@ _CHAT = Case(
     call=_chat,
     stream_types=(EventStream, EventStreamAsync),
     api_error=errors.MistralError,
-    network_error=httpx2.HTTPError,
+    network_error=(httpx.HTTPError, httpx2.HTTPError),
     error_names=("ReadTimeout", "ConnectError", "RemoteProtocolError"),
     timed=_timed,
     sender=lambda client: (client.sdk_configuration.client, "send"),
@@ -71,5 +72,13 @@ _CHAT = Case(
 CASES = (
     _CHAT,
     replace(_CHAT, name="mistral-fim", call=_fim, model=CODER, operation="text_completion"),
-    replace(_CHAT, name="mistral-embeddings", call=_embed, model=EMBEDDER, operation="embeddings", stream_types=()),
+    replace(
+        _CHAT,
+        name="mistral-embeddings",
+        call=_embed,
+        model=EMBEDDER,
+        operation="embeddings",
+        stream_types=(),
+        zero_output=True,
+    ),
 )
