@@ -8,7 +8,7 @@ from typing import NamedTuple
 from otel_cost import semconv, wire
 from otel_cost.dialects import Reading
 from otel_cost.matching import COUNT, Verdict
-from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, Usage
+from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, Terms, Usage
 from otel_cost.sightings import NO_TOTALS, NOTHING_INSIDE, Inside, Sighting
 
 
@@ -62,6 +62,7 @@ def record_of(
         time_to_first_chunk_s=float(first_chunk) if isinstance(first_chunk, int | float) else None,
         counted_as=counted_as,
         caller=wire.caller_of(span.attributes),
+        terms=Terms(reading.service_tier, reading.server_address, bool(reading.estimated)),
     )
 
 

@@ -175,6 +175,13 @@ class Charge:
     price_id: str = ""
     catalog: str = ""
     source: str = ""
+    paying_list_nano: int | None = None
+    """The part of ``list_nano`` that no free allowance covered; None where there was no allowance."""
+
+    @property
+    def towards_schedule_nano(self) -> int:
+        """What this adds to the list prices that volume discounts and commitments are measured in, in nano-USD."""
+        return self.list_nano if self.paying_list_nano is None else self.paying_list_nano
 
     @property
     def usd(self) -> Decimal:
@@ -247,6 +254,28 @@ NO_CALLER: Final = Caller()
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a call's price goes by beside provider, model, time and counts, as its span said it.
+
+    ``usage_estimated``: the emitter estimated the counts, so that whatever price they get is an estimate.
+    """
+
+    service_tier: str = ""
+    server_address: str = ""
+    usage_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Who was called, for which model, on which terms (None: not known)."""
+
+    provider: str = ""
+    model_requested: str = ""
+    model_answered: str = ""
+    terms: Terms | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CostRecord:
     """One operation, complete: the one value that metrics, budgets, events and the ledger take.
 
@@ -283,6 +312,12 @@ class CostRecord:
     """For a wrapper or duplicate: the key of a record that carries the money, where one is known."""
     opinions: tuple[Opinion, ...] = ()
     """What others say that it cost, at most one of each source. Never part of any sum."""
+    terms: Terms | None = None
+    """None where whoever settled the call did not hand them on: it can then not be priced anew."""
+
+    @property
+    def called(self) -> Called:
+        return Called(self.provider, self.model_requested, self.model_answered, self.terms)
 
     @property
     def model(self) -> str:

@@ -211,6 +211,8 @@ CHARGE_SCOPE: Final = "otel_cost.charge.scope"
 CHARGE_PROCESS: Final = "otel_cost.charge.process"
 CHARGE_LAYER: Final = "otel_cost.charge.layer"
 CHARGE_COUNTED: Final = "otel_cost.charge.counted_as"
+CHARGE_SERVICE_TIER: Final = "otel_cost.charge.service_tier"
+CHARGE_USAGE_ESTIMATED: Final = "otel_cost.charge.usage_estimated"
 
 # --- scopes and loggers ---------------------------------------------------------------------------------------------
 SCOPE: Final = "otel_cost"

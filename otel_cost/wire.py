@@ -27,6 +27,7 @@ from otel_cost.model import (
     PricingModel,
     Reason,
     Status,
+    Terms,
     Usage,
     nano_to_usd,
 )
@@ -175,6 +176,8 @@ def record_to_attributes(record: CostRecord) -> dict[str, Value]:
         semconv.CALLER_TOKEN_HASH: record.caller.token_hash,
     }
     attributes.update({name: text for name, text in texts.items() if text})
+    if record.terms is not None:
+        attributes.update(_terms_to_attributes(record.terms))
     if record.usage is not None:
         attributes.update({semconv.UNIT_PREFIX + unit: count for unit, count in record.usage.counts.items()})
     attributes.update({_LABELS_PREFIX + label: value for label, value in record.labels.items()})
@@ -230,6 +233,26 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         counted_as=_text(attributes, semconv.CHARGE_COUNTED),
         opinions=_opinions_of(attributes),
         caller=caller_of(attributes),
+        terms=_terms_of(attributes),
+    )
+
+
+def _terms_to_attributes(terms: Terms) -> dict[str, Value]:
+    # Always written, also when empty: nothing there means that the sender does not know these attributes.
+    return {
+        semconv.CHARGE_SERVICE_TIER: terms.service_tier,
+        semconv.SERVER_ADDRESS: terms.server_address,
+        semconv.CHARGE_USAGE_ESTIMATED: terms.usage_estimated,
+    }
+
+
+def _terms_of(attributes: Mapping[str, object]) -> Terms | None:
+    if semconv.CHARGE_USAGE_ESTIMATED not in attributes:
+        return None
+    return Terms(
+        _text(attributes, semconv.CHARGE_SERVICE_TIER),
+        _text(attributes, semconv.SERVER_ADDRESS),
+        attributes[semconv.CHARGE_USAGE_ESTIMATED] is True,
     )
 
 

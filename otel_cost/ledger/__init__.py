@@ -7,25 +7,31 @@ this package imports no database library.
 from __future__ import annotations
 
 from otel_cost.ledger.base import (
+    Correction,
     Disagreement,
     Entry,
     EntryKind,
     Ledger,
+    Standing,
     Summary,
     SummaryQuery,
     SummaryRow,
     Unpriced,
+    Used,
     Written,
 )
 
 __all__ = [
+    "Correction",
     "Disagreement",
     "Entry",
     "EntryKind",
     "Ledger",
+    "Standing",
     "Summary",
     "SummaryQuery",
     "SummaryRow",
     "Unpriced",
+    "Used",
     "Written",
 ]

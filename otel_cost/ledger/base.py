@@ -14,7 +14,18 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
-from otel_cost.model import COST_PARTS, Charge, CostRecord, Opinion, OpinionSource, Reason, Status, Void, empty
+from otel_cost.model import (
+    COST_PARTS,
+    Called,
+    Charge,
+    CostRecord,
+    Opinion,
+    OpinionSource,
+    Reason,
+    Status,
+    Void,
+    empty,
+)
 
 RECORD_FIELDS: Final = ("provider", "model", "operation", "kind", "layer", "scope")
 """What a call was: fixed when its record is first booked."""
@@ -27,9 +38,14 @@ MAX_STORED: Final = 2**62
 MAX_AMOUNT: Final = 10**15
 """No single operation is booked with more nano-USD (1,000,000 USD): thousands of them must still sum to 64 bits."""
 
+SETTLED_ELSEWHERE: Final = (Status.WRAPPER, Status.DUPLICATE)
+"""Verdicts of operations whose money is another record's."""
+
 _LABEL_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _KEY: Final = re.compile(r"[!-~]{1,200}")
 _NO_PARTS: Final = (0,) * len(COST_PARTS)
+_NO_USAGE: Final[Mapping[str, int]] = MappingProxyType({})
+_UNKNOWN: Final = Called()
 
 
 class EntryKind(StrEnum):
@@ -80,8 +96,9 @@ class Entry:
     charge: Charge
     occurred_ns: int
     counted_as: str = ""
-    usage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    usage: Mapping[str, int] = field(default_factory=lambda: _NO_USAGE)
     dimensions: Mapping[str, str] = field(default_factory=empty)
+    called: Called = _UNKNOWN
 
     @property
     def amount_nano(self) -> int:
@@ -95,6 +112,61 @@ class Entry:
             self.operations * self.usage.get("input_tokens", 0),
             self.operations * self.usage.get("output_tokens", 0),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The last verdict posted on one record, and what it was about. ``error`` is the error's type, "" where none."""
+
+    key: str
+    sequence: int
+    occurred_ns: int
+    charge: Charge
+    counts: Mapping[str, int]
+    dimensions: Mapping[str, str]
+    counted_as: str = ""
+    called: Called = _UNKNOWN
+    error: str = ""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the record stands for itself: its money and tokens are not another's."""
+        return self.charge.status not in SETTLED_ELSEWHERE
+
+    def entry(self, kind: EntryKind, operations: int, sequence: int) -> Entry:
+        return Entry(
+            record_key=self.key,
+            sequence=sequence,
+            kind=kind,
+            operations=operations,
+            charge=self.charge,
+            occurred_ns=self.occurred_ns,
+            counted_as=self.counted_as,
+            usage=self.counts if self.stands else _NO_USAGE,
+            dimensions=self.dimensions,
+            called=self.called,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Another charge for a record, if the verdict of ``sequence`` is still its last one when this is booked."""
+
+    key: str
+    sequence: int
+    charge: Charge
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What calls of one kind come to: their counts, and the list prices that no allowance covered, in nano-USD.
+
+    ``counts`` has ``requests`` for each call that reported none, as pricing has it.
+    """
+
+    called: Called
+    counts: Mapping[str, int]
+    list_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +295,22 @@ class Ledger(Protocol):
     def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
         """Second opinions on the calls within ``query``, those that are farthest off in sum first; sources that never
         disagree come last. ``query.group_by`` is not used."""
+        ...
+
+    def standing(
+        self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
+    ) -> Sequence[Standing]:
+        """Calls from ``from_ns`` (inclusive) to ``to_ns`` (exclusive, UTC ns) that stand for themselves, by start and
+        key, at most ``limit``; the next page begins ``after`` the (start, key) of this one's last."""
+        ...
+
+    def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:
+        """Take back and post anew, all of it or none. ``unchanged`` counts what has another verdict by now."""
+        ...
+
+    def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
+        """What was used by calls that started in the period and have a price, by who was called. Of their terms, only
+        the server's address is kept apart."""
         ...
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:

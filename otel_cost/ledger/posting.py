@@ -7,6 +7,8 @@ When a record arrives again
 * booked with a price, arrives without one or without counts: the price stands; so does a price against an estimate.
 * booked with a price, arrives with another one from another catalog for the same usage: the price stands. Yesterday's
   spend does not change because today's price did; re-pricing is a command of its own.
+* booked with a price, arrives with another amount by that very price for the same usage: it stands as well. What a
+  schedule makes of a call depends on the calls before it, and that was settled when it was booked.
 * now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
 * else (a price at last, corrected counts, another reason): corrected.
 """
@@ -14,46 +16,24 @@ When a record arrives again
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from otel_cost.ledger.base import RECORD_FIELDS, Entry, EntryKind, Heard, Written
+from otel_cost.ledger.base import (
+    RECORD_FIELDS,
+    SETTLED_ELSEWHERE,
+    Correction,
+    Entry,
+    EntryKind,
+    Heard,
+    Standing,
+    Written,
+)
 from otel_cost.model import Charge, CostRecord, Reason, Status, Void
 
-SETTLED_ELSEWHERE: Final = (Status.WRAPPER, Status.DUPLICATE)
 _WRAPPER_REASONS: Final = (Reason.HAS_COUNTED_CHILD, Reason.INTERNAL_AGENT)
 _NO_USAGE: Final[Mapping[str, int]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The last verdict posted on one record."""
-
-    key: str
-    sequence: int
-    occurred_ns: int
-    charge: Charge
-    counts: Mapping[str, int]
-    dimensions: Mapping[str, str]
-    counted_as: str = ""
-
-    @property
-    def stands(self) -> bool:
-        return self.charge.status not in SETTLED_ELSEWHERE
-
-    def entry(self, kind: EntryKind, operations: int, sequence: int) -> Entry:
-        return Entry(
-            record_key=self.key,
-            sequence=sequence,
-            kind=kind,
-            operations=operations,
-            charge=self.charge,
-            occurred_ns=self.occurred_ns,
-            counted_as=self.counted_as,
-            usage=self.counts if self.stands else _NO_USAGE,
-            dimensions=self.dimensions,
-        )
 
 
 def standing_of(record: CostRecord) -> Standing:
@@ -66,6 +46,8 @@ def standing_of(record: CostRecord) -> Standing:
         counts=record.usage.counts if record.usage else _NO_USAGE,
         dimensions=dimensions_of(record),
         counted_as=record.counted_as,
+        called=record.called,
+        error=record.error,
     )
 
 
@@ -112,6 +94,14 @@ class Posting:
             self._take(record)
         for void in voids:
             self._void(void)
+
+    def correct(self, correction: Correction) -> None:
+        """Post another charge over the verdict that it was worked out for; over no other."""
+        standing = self._standings.get(correction.key)
+        if standing is None or not standing.stands or standing.sequence != correction.sequence:
+            self._unchanged += 1
+            return
+        self._post(EntryKind.CORRECTION, standing, replace(standing, charge=correction.charge))
 
     def _take(self, record: CostRecord) -> None:
         standing = self._standings.get(record.key)
@@ -195,7 +185,10 @@ def _corrects_price(standing: Standing, record: CostRecord) -> bool:
     if booked.status is not arriving.status:
         return True
     counts = dict(record.usage.counts) if record.usage else {}
-    return counts != dict(standing.counts) or arriving.catalog == booked.catalog
+    if counts != dict(standing.counts):
+        return True
+    # By one price the same counts may cost more or less: what was used before them is not the same any more.
+    return arriving.catalog == booked.catalog and arriving.price_id != booked.price_id
 
 
 def keys_of(records: Iterable[CostRecord], voids: Iterable[Void]) -> set[str]:

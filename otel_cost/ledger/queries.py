@@ -5,20 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Label, RowMapping, Select, case, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Join,
+    Label,
+    RowMapping,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 
+from otel_cost.ledger import rows as stored
 from otel_cost.ledger.base import (
     LABEL_COLUMNS,
     RECORD_FIELDS,
     VERDICT_FIELDS,
     Disagreement,
+    Standing,
     Summary,
     SummaryQuery,
     SummaryRow,
     Unpriced,
+    Used,
 )
 from otel_cost.ledger.schema import PART_COLUMNS, entries, opinions, records
-from otel_cost.model import OpinionSource, Status
+from otel_cost.model import Called, Kind, OpinionSource, Status, Terms
+from otel_cost.units import UNITS
 
 _SUMS: Final = ("amount_nano", "list_nano", *PART_COLUMNS, "input_tokens", "output_tokens")
 
@@ -127,6 +145,68 @@ def _disagreement(row: RowMapping, example: str) -> Disagreement:
         against_nano=int(row["against_nano"]),
         example=example,
     )
+
+
+def standings() -> Select[*tuple[Any, ...]]:
+    """Records with their last entries, whose columns are prefixed ``entry_``."""
+    last = [column.label(f"entry_{column.name}") for column in entries.c]
+    return select(*records.c, *last).select_from(_with_last_entry())
+
+
+def standing(
+    connection: Connection, from_ns: int, to_ns: int, after: tuple[int, str] | None, limit: int
+) -> tuple[Standing, ...]:
+    place = (records.c.start_ns, records.c.record_key)
+    statement = (
+        standings()
+        .where(records.c.start_ns >= from_ns, records.c.start_ns < to_ns)
+        .where(records.c.status.in_([str(Status.UNPRICED), *_COUNTED]))
+        .order_by(*place)
+        .limit(limit)
+    )
+    if after is not None:
+        # The first condition is the second's consequence: it lets the index find the page's start.
+        statement = statement.where(records.c.start_ns >= after[0], tuple_(*place) > after)
+    return tuple(stored.standing_from(row) for row in connection.execute(statement).mappings())
+
+
+def used(connection: Connection, from_ns: int, to_ns: int) -> tuple[Used, ...]:
+    by = (records.c.provider, records.c.model_requested, records.c.model_answered, records.c.server_address)
+    listed = func.coalesce(entries.c.paying_list_nano, entries.c.list_nano)
+    statement = (
+        select(*by, func.sum(listed).label("listed"), *(_used(unit).label(unit) for unit in UNITS))
+        .select_from(_with_last_entry())
+        .where(records.c.start_ns >= from_ns, records.c.start_ns < to_ns)
+        .where(records.c.status.in_(_COUNTED), records.c.kind == str(Kind.LLM))
+        .group_by(*by)
+    )
+    return tuple(
+        Used(
+            called=Called(
+                row["provider"],
+                row["model_requested"],
+                row["model_answered"],
+                Terms(server_address=row["server_address"] or ""),
+            ),
+            counts={unit: int(row[unit]) for unit in UNITS if row[unit]},
+            list_nano=int(row["listed"]),
+        )
+        for row in connection.execute(statement).mappings()
+    )
+
+
+_COUNTED: Final = tuple(str(status) for status in Status if status.counted)
+
+
+def _with_last_entry() -> Join:
+    last = (entries.c.record_key == records.c.record_key) & (entries.c.sequence == records.c.sequence)
+    return records.join(entries, last)
+
+
+def _used(unit: str) -> ColumnElement[int]:
+    # As text first: taken for an integer, some databases would read 32 bits.
+    count = cast(records.c.usage[unit].as_string(), BigInteger)
+    return func.sum(func.coalesce(count, 1 if unit == "requests" else 0))
 
 
 def dimension(name: str) -> ColumnElement[str]:

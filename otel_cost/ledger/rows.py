@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry, Heard
-from otel_cost.ledger.posting import Standing
+from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry, Heard, Standing
 from otel_cost.ledger.schema import PART_COLUMNS
-from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Usage
+from otel_cost.model import Called, Charge, CostRecord, Layer, PricingModel, Reason, Status, Terms, Usage
 
 MAX_TEXT: Final = 1024
 """Characters kept of any text: names and ids are far shorter, and content is never recorded."""
@@ -67,7 +66,30 @@ def record_row(record: CostRecord, booked_ns: int) -> Row:
         "sampled": record.sampled,
         "time_to_first_chunk_s": record.time_to_first_chunk_s,
         "sequence": 0,
+        **_terms_row(record.terms),
     }
+
+
+def _terms_row(terms: Terms | None) -> Row:
+    if terms is None:
+        return {"service_tier": None, "server_address": None, "usage_estimated": None}
+    return {
+        "service_tier": text(terms.service_tier),
+        "server_address": text(terms.server_address),
+        "usage_estimated": terms.usage_estimated,
+    }
+
+
+def called_from(row: Mapping[Any, Any]) -> Called:
+    """Who was called, from a record's columns."""
+    tier, address, estimated = row["service_tier"], row["server_address"], row["usage_estimated"]
+    known = tier is not None and address is not None and estimated is not None
+    return Called(
+        provider=str(row["provider"]),
+        model_requested=str(row["model_requested"]),
+        model_answered=str(row["model_answered"]),
+        terms=Terms(str(tier), str(address), bool(estimated)) if known else None,
+    )
 
 
 def record_from(row: Mapping[Any, Any]) -> CostRecord:
@@ -119,6 +141,7 @@ def entry_row(entry: Entry, booked_ns: int) -> Row:
         "catalog": text(charge.catalog),
         "source": text(charge.source),
         "counted_as": text(entry.counted_as),
+        "paying_list_nano": None if charge.paying_list_nano is None else sign * charge.paying_list_nano,
     }
 
 
@@ -146,6 +169,7 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
         return value
 
     parts = tuple(integer(f"entry_{column}") for column in PART_COLUMNS)
+    paying = row["entry_paying_list_nano"]
     reason = string("entry_reason")
     return Standing(
         key=string("record_key"),
@@ -162,12 +186,15 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
             price_id=string("entry_price_id"),
             catalog=string("entry_catalog"),
             source=string("entry_source"),
+            paying_list_nano=None if paying is None else int(paying),
         ),
         counts=_counts(row["usage"]),
         dimensions=MappingProxyType(
             {**_stored_labels(row["labels"]), **{name: string(name) for name in RECORD_FIELDS}}
         ),
         counted_as=string("counted_as"),
+        called=called_from(row),
+        error=string("error"),
     )
 
 

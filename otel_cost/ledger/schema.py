@@ -1,5 +1,7 @@
 """The tables of the book. Money is nano-USD and time UTC nanoseconds, both 64-bit integers everywhere.
 
+Columns that a later release added may be NULL: ``SqlLedger.prepare`` adds those to a book that lacks them, at its end.
+
 ``entries`` is append-only. ``records`` has one row a call: what it was (never changed), and a pointer to the entry that
 holds its present verdict (the last one), so that a re-sent record is compared with one look. ``opinions`` stands beside
 them: what others say that a call cost, by the entry that it was compared with. It is in no sum.
@@ -65,6 +67,10 @@ records: Final = Table(
     _text("status"),
     _text("counted_as"),
     Column("sequence", Integer, nullable=False),
+    # What the price went by. NULL in rows of a release that did not keep it: such calls cannot be priced anew.
+    Column("service_tier", Text, nullable=True),
+    Column("server_address", Text, nullable=True),
+    Column("usage_estimated", Boolean, nullable=True),
     Index(None, "start_ns"),
     Index(None, "booked_ns"),
 )
@@ -86,6 +92,8 @@ entries: Final = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     *map(_text, ("status", "reason", "detail", "pricing_model", "price_id", "catalog", "source", "counted_as")),
+    # The part of list_nano that no free allowance covered; NULL where there was none.
+    Column("paying_list_nano", BigInteger, nullable=True),
     # Two writers that both believe a record to be new, or to need the same correction, cannot both commit.
     UniqueConstraint("record_key", "sequence"),
     Index(None, "occurred_ns"),

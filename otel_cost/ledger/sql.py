@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, inspect, select, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -22,8 +22,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import queries, rows
-from otel_cost.ledger.base import Disagreement, Summary, SummaryQuery, Unpriced, Written
-from otel_cost.ledger.posting import Posting, Standing, keys_of
+from otel_cost.ledger.base import (
+    Correction,
+    Disagreement,
+    Standing,
+    Summary,
+    SummaryQuery,
+    Unpriced,
+    Used,
+    Written,
+)
+from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.schema import entries, metadata, opinions, records
 from otel_cost.model import CostRecord, Void
 
@@ -81,20 +90,40 @@ class SqlLedger:
         return _shown(self._engine.url)
 
     def prepare(self) -> None:
-        """Make the tables that are missing."""
+        """Make the tables that are missing, and the columns that are missing in a book of an earlier release."""
         with self._lock, self._border("opened"), self._writing() as connection:
             metadata.create_all(connection)
+            for table in metadata.sorted_tables:
+                _add_columns(connection, table)
 
     def write(self, records: Sequence[CostRecord], voids: Sequence[Void] = (), *, booked_at_ns: int) -> Written:
         if not records and not voids:
             return Written()
-        with self._lock, self._border("written"):
-            for _ in range(_CONFLICT_RETRIES):
-                try:
-                    return self._write(records, voids, booked_at_ns)
-                except IntegrityError:
-                    continue  # another process booked some of it meanwhile: look again
-            return self._write(records, voids, booked_at_ns)
+
+        def take(posting: Posting) -> None:
+            posting.take_all(records, voids)
+
+        return self._post(keys_of(records, voids), take, booked_at_ns)
+
+    def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:
+        if not corrections:
+            return Written()
+
+        def take(posting: Posting) -> None:
+            for correction in corrections:
+                posting.correct(correction)
+
+        return self._post({correction.key for correction in corrections}, take, booked_at_ns)
+
+    def standing(
+        self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
+    ) -> Sequence[Standing]:
+        with self._reading() as connection:
+            return queries.standing(connection, from_ns, to_ns, after, limit)
+
+    def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
+        with self._reading() as connection:
+            return queries.used(connection, from_ns, to_ns)
 
     def summary(self, query: SummaryQuery) -> Summary:
         with self._reading() as connection:
@@ -129,10 +158,20 @@ class SqlLedger:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _write(self, batch: Sequence[CostRecord], voids: Sequence[Void], booked_ns: int) -> Written:
+    def _post(self, keys: set[str], take: Callable[[Posting], None], booked_ns: int) -> Written:
+        """One transaction: load what is said of ``keys``, let ``take`` decide, save."""
+        with self._lock, self._border("written"):
+            for _ in range(_CONFLICT_RETRIES):
+                try:
+                    return self._post_once(keys, take, booked_ns)
+                except IntegrityError:
+                    continue  # another process booked some of it meanwhile: look again
+            return self._post_once(keys, take, booked_ns)
+
+    def _post_once(self, keys: set[str], take: Callable[[Posting], None], booked_ns: int) -> Written:
         with self._writing() as connection:
-            posting = Posting(_standings(connection, keys_of(batch, voids)))
-            posting.take_all(batch, voids)
+            posting = Posting(_standings(connection, keys))
+            take(posting)
             _save(connection, posting, booked_ns)
         return posting.written
 
@@ -175,17 +214,17 @@ def _standings(connection: Connection, keys: set[str]) -> dict[str, Standing]:
 
 
 def _last_entries(keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
-    last = [column.label(f"entry_{column.name}") for column in entries.c]
-    joined = records.join(
-        entries, (entries.c.record_key == records.c.record_key) & (entries.c.sequence == records.c.sequence)
-    )
-    return (
-        select(*records.c, *last)
-        .select_from(joined)
-        .where(records.c.record_key.in_(keys))
-        .order_by(records.c.record_key)
-        .with_for_update(of=records)
-    )
+    found = queries.standings().where(records.c.record_key.in_(keys))
+    return found.order_by(records.c.record_key).with_for_update(of=records)
+
+
+def _add_columns(connection: Connection, table: Table) -> None:
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in there and column.nullable:
+            shown = connection.dialect.identifier_preparer.format_column(column)
+            kind = column.type.compile(connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {shown} {kind}")
 
 
 def _save(connection: Connection, posting: Posting, booked_ns: int) -> None:

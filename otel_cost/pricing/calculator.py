@@ -42,6 +42,7 @@ _new: Final = object.__new__
     _set_price_id,
     _set_catalog,
     _set_source,
+    _set_paying_list,
 ) = (cast(MemberDescriptorType, vars(Charge)[field.name]).__set__ for field in fields(Charge))
 MAX_AMOUNT: Final = 10**15
 """Nano-USD. A charge beyond a million USD is a count or a rate in the wrong unit; the book takes no larger one."""
@@ -99,6 +100,7 @@ def _priced(
     _set_price_id(made, price.id)
     _set_catalog(made, catalog)
     _set_source(made, price.source)
+    _set_paying_list(made, None)
     return made
 
 

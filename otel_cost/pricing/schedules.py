@@ -15,7 +15,8 @@ Everything is marginal: a call is charged for the brackets that it fills, so tha
 how usage was cut into calls. Brackets are measured in list prices, without what was free. A commitment of 20,000 USD at
 20 % off covers 25,000 USD of list prices, at no further cost; what goes beyond is charged at its own discount.
 
-Nothing here remembers anything: what was used before comes in as :class:`SoFar`, from the ledger.
+Nothing here remembers anything: what was used before comes in as :class:`SoFar`, from the ledger (see
+``otel_cost.used_before``).
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def charge(price: Price, usage: Usage, catalog: str, schedule: Schedule, so_far:
         return calculator.unpriced(Reason.INVALID_USAGE, f"used before: {error}", catalog, price.pricing_model)
     total = sum(listed, Fraction(0))
     share = schedule.due(Fraction(so_far.list_nano), total) / total if total else Fraction(1)
-    return _made(plain, schedule, [part * share for part in parts])
+    return _made(plain, schedule, [part * share for part in parts], total)
 
 
 def read(value: object, place: Place, layer: int) -> tuple[Schedule, ...]:
@@ -169,7 +170,7 @@ def _nano(card: RateCard, counts: Mapping[str, int], paying: Mapping[str, Fracti
     return parts
 
 
-def _made(plain: Charge, schedule: Schedule, parts: list[Fraction]) -> Charge:
+def _made(plain: Charge, schedule: Schedule, parts: list[Fraction], listed: Fraction) -> Charge:
     amount, rounded = calculator.rounded_parts(parts)
     free = not amount and bool(plain.amount_nano)
     covered = PricingModel.SUBSCRIPTION if schedule.committed_usd else PricingModel.FREE
@@ -183,6 +184,7 @@ def _made(plain: Charge, schedule: Schedule, parts: list[Fraction]) -> Charge:
         price_id=f"{plain.price_id}+schedule:{schedule.name}",
         catalog=plain.catalog,
         source=plain.source,
+        paying_list_nano=calculator.round_half_even(listed.numerator, listed.denominator),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from otel_cost.ledger import Ledger, SummaryQuery, SummaryRow
 from otel_cost.ledger.base import MAX_STORED
-from otel_cost.model import Charge, CostRecord, Reason, Status, Usage, record_key
+from otel_cost.model import Charge, CostRecord, Reason, Status, Terms, Usage, record_key
 
 NOON = 1_790_000_000 * 10**9
 """Some time in 2026, in ns."""
@@ -52,6 +52,7 @@ def record(number: int, charge: Charge | None = None, **labels: str) -> CostReco
         usage=Usage.of({"input_tokens": 100, "output_tokens": 10}),
         labels={"team": "search", **labels},
         scope="tests",
+        terms=Terms("flex", "api.openai.com"),
     )
 
 

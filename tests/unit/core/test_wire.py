@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otel_cost import semconv, wire
 from otel_cost.errors import InvalidUsage
-from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Usage
+from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Terms, Usage
 
 
 def record() -> CostRecord:
@@ -46,6 +46,12 @@ def record() -> CostRecord:
         finish_reason="stop",
         error="",
     )
+
+
+@pytest.mark.parametrize("terms", [Terms("flex", "eu.api.openai.com", usage_estimated=True), Terms(), None])
+def test_what_a_price_goes_by_travels_and_not_known_is_not_none(terms: Terms | None) -> None:
+    told = replace(record(), terms=terms)
+    assert wire.record_from_attributes(wire.record_to_attributes(told)).terms == terms
 
 
 def test_a_record_comes_back_whole() -> None:

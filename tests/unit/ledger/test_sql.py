@@ -114,3 +114,26 @@ def test_an_error_shows_neither_the_password_nor_what_was_written(
         assert "ada" not in str(caught.value)
         other.execute("ROLLBACK")
         assert ledger.write([record(1)], booked_at_ns=NOON).booked == 1
+
+
+def test_a_book_of_an_earlier_release_gets_its_missing_columns(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    with open_ledger(f"sqlite:///{path}") as ledger:
+        ledger.write([record(1)], booked_at_ns=NOON)
+    with closing(sqlite3.connect(path)) as connection:
+        for table, column in (
+            ("records", "service_tier"),
+            ("records", "server_address"),
+            ("records", "usage_estimated"),
+            ("entries", "paying_list_nano"),
+        ):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.commit()
+    with open_ledger(f"sqlite:///{path}", create=False) as ledger:
+        assert total(ledger).amount_nano == 1000, "reports need none of them"
+    with open_ledger(f"sqlite:///{path}") as ledger:
+        (old,) = ledger.standing(0, 2 * NOON)
+        assert old.called.terms is None
+        ledger.write([record(2)], booked_at_ns=NOON)
+        assert [call.called.terms for call in ledger.standing(0, 2 * NOON)] == [None, record(2).terms]
+        assert ledger.write([record(1)], booked_at_ns=NOON).unchanged == 1
