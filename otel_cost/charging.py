@@ -10,6 +10,7 @@ from otel_cost.dialects import Reading
 from otel_cost.ended import EndedSpan
 from otel_cost.model import Charge, Layer, Reason, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
+from otel_cost.pricing.schedules import SoFar
 
 LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
 """Nobody adopts this one: the record waits, and is charged when the prices are there."""
@@ -70,9 +71,11 @@ def estimated_by(span: EndedSpan, reading: Reading) -> str:
     return f"{reading.estimated} ({span.scope})" if span.scope else reading.estimated
 
 
-def price(usage: Usage | None, query: PriceQuery, estimated: str, catalog: Catalog) -> Charge:
+def price(
+    usage: Usage | None, query: PriceQuery, estimated: str, catalog: Catalog, so_far: SoFar | None = None
+) -> Charge:
     """The price of ``usage``; ``estimated`` where its counts are, whoever says so."""
-    charge = catalog.price(usage if usage is not None else _NO_COUNTS, query)
+    charge = catalog.price(usage if usage is not None else _NO_COUNTS, query, so_far)
     if estimated and charge.status is Status.PRICED:
         detail = "; ".join(filter(None, (estimated, charge.detail)))
         return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED, detail=detail)

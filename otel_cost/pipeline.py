@@ -21,6 +21,7 @@ from otel_cost.items import Item
 from otel_cost.matching import Matcher, Verdict
 from otel_cost.model import Charge, CostRecord, Kind, Reason, Status, Void, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
+from otel_cost.pricing.schedules import SoFar
 from otel_cost.sightings import Sighting
 from otel_cost.telling import Teller
 from otel_cost.waiting_room import Price, Waiting, WaitingRoom
@@ -35,6 +36,10 @@ class Taker(Protocol):
 
     def void(self, void: Void) -> None:
         """Money of an earlier record is taken back (never happens in process: a counter cannot fall)."""
+
+
+UsedBefore = Callable[[Catalog, PriceQuery, str], SoFar | None]
+"""What was used before the call of a key under its price schedule; None where it is under none."""
 
 
 class _Seen(NamedTuple):
@@ -60,6 +65,8 @@ class Pipeline:
         takers: Who gets every record, in this order.
         matcher: What counts each call once; shared by all pipelines of a process.
         adopt: Take over verdicts that stand on spans already (the server).
+        used_before: For prices that depend on it. None: schedules do not apply (an app knows its own use only, and an
+            allowance that another process may have used up is none).
         clock_ns: UTC nanoseconds.
     """
 
@@ -71,12 +78,14 @@ class Pipeline:
         takers: Sequence[Taker],
         matcher: Matcher,
         adopt: bool = False,
+        used_before: UsedBefore | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._pricer = pricer
         self._takers = tuple(takers)
         self._matcher = matcher
         self._adopt = adopt
+        self._used_before = used_before
         self._clock_ns = clock_ns
         self._resolver = labelling.Resolver(config)
         self._weigher = Weigher(config.prices.second_opinions)
@@ -123,13 +132,15 @@ class Pipeline:
         adopted = self._verdict_on(seen)
         if adopted is not None:
             return self._adopted(adopted, seen.sighting, query)
+        # Before it is judged: asking the book may fail, and what is judged once is not said again.
+        so_far = self._so_far(seen, query)
         if seen.reading.follows and not seen.span.error:
             verdict = _USAGE_FOLLOWS
             self._matcher.note(seen.sighting, verdict, self._clock_ns())
         else:
             verdict = self._matcher.judge(seen.sighting, self._clock_ns())
         estimated = charging.estimated_by(seen.span, seen.reading)
-        price = partial(charging.price, seen.reading.usage, query, estimated)
+        price = partial(charging.price, seen.reading.usage, query, estimated, so_far=so_far)
         record = seen.record(self._charge(seen, verdict, price), verdict.counted_as)
         # A wrapper's cost is the sum of other calls': no opinion on one.
         if verdict.status is not Status.WRAPPER:
@@ -199,6 +210,12 @@ class Pipeline:
             return charge
         catalog = self._catalog()
         return LOADING if catalog is None else price(catalog)
+
+    def _so_far(self, seen: _Seen, query: PriceQuery) -> SoFar | None:
+        if self._used_before is None or seen.reading.usage is None:
+            return None
+        catalog = self._catalog()
+        return None if catalog is None else self._used_before(catalog, query, seen.sighting.key)
 
     def _item_charge(self, item: Item, price: Price) -> Charge | None:
         catalog = self._catalog()

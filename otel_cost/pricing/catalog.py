@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from otel_cost.errors import ConfigError
 from otel_cost.model import Charge, Reason, Usage
@@ -50,6 +50,9 @@ _MAX_RESOLVED: Final = 8192
 """Distinct questions that are remembered. Past that all are forgotten: names come from outside and have no bound."""
 _MAX_NAMES: Final = 2048
 """Characters of a question beyond which it is not remembered."""
+_TIER: Final = "+tier:"
+_Question = tuple[str, str, str, str, str]
+_Answer = TypeVar("_Answer")
 _SHOWN: Final = 120  # characters of a foreign name in a detail
 
 
@@ -99,7 +102,8 @@ class Catalog:
         self.tier = tier.strip().lower()
         self.version = _version(snapshot, supplement, overlays, self.tier)
         self._share = _share(self.tier, self.overlays)
-        self._resolved: dict[tuple[str, str, str, str, str], Timeline] = {}
+        self._resolved: dict[_Question, Timeline] = {}
+        self._under: dict[_Question, tuple[Schedule, ...]] = {}
 
     @classmethod
     def load(
@@ -139,10 +143,7 @@ class Catalog:
         timeline = self._resolved.get(key)
         if timeline is None:
             timeline = self._timeline(query)
-            if sum(map(len, key)) <= _MAX_NAMES:
-                if len(self._resolved) >= _MAX_RESOLVED:
-                    self._resolved.clear()
-                self._resolved[key] = timeline
+            _remember(self._resolved, key, timeline)
         return timeline.at(query.at_ns)
 
     def resolve_model(self, model: SnapshotModel, at_ns: int) -> Price | Charge:
@@ -173,10 +174,12 @@ class Catalog:
         """The schedule that the call is under, if any: what was used under it before decides what the call costs."""
         if not self.overlays.sections.schedules:
             return None
-        route = self._route(query.provider, public_host(query.server_address))
-        pairs = [pair for candidate in self._candidates(query, route) for pair in candidate.pairs]
-        under = (s for s in self.overlays.sections.schedules if s.active(query.at_ns))
-        return next((s for s in under if any(s.pattern.matches(*pair) for pair in pairs)), None)
+        key = (query.provider, query.model, "", query.server_address, query.requested_model)
+        under = self._under.get(key)
+        if under is None:
+            under = self._schedules(query)
+            _remember(self._under, key, under)
+        return next((schedule for schedule in under if schedule.active(query.at_ns)), None)
 
     def edges(self, query: PriceQuery) -> tuple[int, ...]:
         """When the price of what ``query`` names may change for good, UTC ns, ascending."""
@@ -218,6 +221,11 @@ class Catalog:
         if not choice.entries and choice.model is None:
             return Timeline.constant(self._unknown(route, candidates[0]))
         return choice.timeline()
+
+    def _schedules(self, query: PriceQuery) -> tuple[Schedule, ...]:
+        route = self._route(query.provider, public_host(query.server_address))
+        pairs = [pair for candidate in self._candidates(query, route) for pair in candidate.pairs]
+        return tuple(s for s in self.overlays.sections.schedules if any(s.pattern.matches(*pair) for pair in pairs))
 
     def _candidates(self, query: PriceQuery, route: Route) -> list[Candidate]:
         refs = [ref for ref in dict.fromkeys((query.model.strip(), query.requested_model.strip())) if ref]
@@ -295,13 +303,26 @@ class Catalog:
         return calculator.unpriced(Reason.UNKNOWN_PROVIDER, detail[: 2 * _SHOWN], self.version)
 
 
+def _remember(answers: dict[_Question, _Answer], key: _Question, answer: _Answer) -> None:
+    if sum(map(len, key)) > _MAX_NAMES:
+        return
+    if len(answers) >= _MAX_RESOLVED:
+        answers.clear()
+    answers[key] = answer
+
+
+def deployment_tier_in(version: str) -> str:
+    """The deployment tier that a catalog of this ``version`` prices for; "" where none."""
+    return version.partition(_TIER)[2]
+
+
 def _version(snapshot: Snapshot, supplement: Overlays, overlays: Overlays, tier: str) -> str:
     return "".join(
         (
             f"{SOURCE} {snapshot.version}",
             f"+supplement:{supplement.fingerprint()}" if supplement else "",
             f"+overlay:{overlays.fingerprint()}" if overlays else "",
-            f"+tier:{tier}" if tier else "",
+            f"{_TIER}{tier}" if tier else "",
         )
     )
 

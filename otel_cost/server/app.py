@@ -21,6 +21,7 @@ from otel_cost.server.book import Book
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.server.routes import costs, export, health
+from otel_cost.used_before import UsedBefore
 
 
 def create_app(
@@ -46,8 +47,16 @@ def create_app(
     ledger = open_ledger(config.server.database) if ledger is None else ledger
     pricer = pricer or pricer_of(config)
     metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
-    book = Book(ledger, metrics, clock)
-    pipeline = Pipeline(config=config, pricer=pricer, takers=(book,), matcher=Matcher(can_void=True), adopt=True)
+    used = UsedBefore(ledger.used, pricer)
+    book = Book(ledger, metrics, clock, used)
+    pipeline = Pipeline(
+        config=config,
+        pricer=pricer,
+        takers=(book,),
+        matcher=Matcher(can_void=True),
+        adopt=True,
+        used_before=used.before,
+    )
     ingest = Ingest(pipeline, book, config.server.max_body_bytes)
 
     @asynccontextmanager

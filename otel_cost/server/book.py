@@ -10,6 +10,7 @@ from otel_cost.errors import LedgerError
 from otel_cost.ledger.base import Ledger, Written, bookable
 from otel_cost.model import CostRecord, Void
 from otel_cost.server.metrics import BookMetrics
+from otel_cost.used_before import UsedBefore
 
 MAX_PENDING: Final = 100_000
 
@@ -21,8 +22,9 @@ class Book:
     repeats its batch. Records past ``MAX_PENDING`` are let go: their senders were told to repeat them.
     """
 
-    def __init__(self, ledger: Ledger, metrics: BookMetrics, clock: Callable[[], int]) -> None:
+    def __init__(self, ledger: Ledger, metrics: BookMetrics, clock: Callable[[], int], used: UsedBefore) -> None:
         self._ledger = ledger
+        self._used = used
         self._metrics = metrics
         self._clock = clock
         self._lock = threading.Lock()
@@ -34,8 +36,10 @@ class Book:
         if booked is None:
             return  # whoever decoded it tells the sender
         with self._lock:
-            if len(self._records) < MAX_PENDING:
-                self._records[record.key] = booked
+            if len(self._records) >= MAX_PENDING:
+                return
+            self._records[record.key] = booked
+        self._used.take(booked)
 
     def void(self, void: Void) -> None:
         with self._lock:
@@ -52,7 +56,9 @@ class Book:
             records, voids = self._records, self._voids
             self._records, self._voids = {}, {}
         try:
-            written = self._ledger.write(tuple(records.values()), tuple(voids.values()), booked_at_ns=self._clock())
+            with self._used.turn:
+                written = self._ledger.write(tuple(records.values()), tuple(voids.values()), booked_at_ns=self._clock())
+                self._used.booked(records, written.entries)
         except LedgerError:
             with self._lock:
                 self._records = {**records, **self._records}

@@ -9,7 +9,7 @@ from typing import Final
 
 from otel_cost import shield, wire
 from otel_cost.ended import EndedSpan
-from otel_cost.errors import InvalidUsage
+from otel_cost.errors import InvalidUsage, LedgerError
 from otel_cost.ledger.base import bookable
 from otel_cost.model import CostRecord
 from otel_cost.pipeline import Pipeline
@@ -70,11 +70,19 @@ class Ingest:
 
     def _settle(self, span: EndedSpan, rejected: Rejected) -> None:
         # One span that breaks something must not cost the sender the rest of its batch.
-        record = shield.run("server.settle", _Outcome.FAULT, self._pipeline.process, span)
+        record = shield.run("server.settle", _Outcome.FAULT, self._process, span)
+        if isinstance(record, LedgerError):
+            raise record
         if isinstance(record, _Outcome):
             rejected.add("otel-cost failed on a span; see its log")
         elif record is not None and bookable(record) is None:
             rejected.add(_UNBOOKABLE)
+
+    def _process(self, span: EndedSpan) -> CostRecord | LedgerError | None:
+        try:
+            return self._pipeline.process(span)
+        except LedgerError as error:
+            return error  # no fault of ours or of the span: the sender is to come back with all of it
 
 
 def _record(attributes: Mapping[str, object], rejected: Rejected) -> CostRecord | None:

@@ -8,7 +8,17 @@ import pytest
 
 from otel_cost.config import Config
 from otel_cost.errors import LedgerError
-from otel_cost.ledger import Disagreement, Ledger, Summary, SummaryQuery, Unpriced, Written
+from otel_cost.ledger import (
+    Correction,
+    Disagreement,
+    Ledger,
+    Standing,
+    Summary,
+    SummaryQuery,
+    Unpriced,
+    Used,
+    Written,
+)
 from otel_cost.model import CostRecord, Void
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
@@ -38,6 +48,19 @@ class Flaky:
 
     def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
         return self._ledger.disagreements(query)
+
+    def standing(
+        self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
+    ) -> Sequence[Standing]:
+        return self._ledger.standing(from_ns, to_ns, after=after, limit=limit)
+
+    def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:
+        return self._ledger.correct(corrections, booked_at_ns=booked_at_ns)
+
+    def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
+        if self.away:
+            raise LedgerError("the disk is gone")
+        return self._ledger.used(from_ns, to_ns)
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
         return self._ledger.recent(since_ns, limit)
