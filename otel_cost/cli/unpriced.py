@@ -62,7 +62,10 @@ def _as_table(some: Sequence[Wanted]) -> None:
     out.print(table)
     for one in some:
         if one.now:
-            out.print(f"{printable(one.calls.model)} has a price by now, {printable(one.now)}: new calls are priced")
+            out.print(
+                f"{printable(one.calls.model)} has a price by now, {printable(one.now)}: new calls are priced, "
+                "and otel-cost reprice does it for these"
+            )
     if any(one.entry for one in some):
         out.print("Fill in, and name the file in OTEL_COST_PRICES:\n")
         out.print(as_yaml(some), soft_wrap=True)
