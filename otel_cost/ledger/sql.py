@@ -33,8 +33,8 @@ from otel_cost.ledger.base import (
     Written,
 )
 from otel_cost.ledger.posting import Posting, keys_of
-from otel_cost.ledger.schema import entries, metadata, opinions, records
-from otel_cost.model import CostRecord, Void
+from otel_cost.ledger.schema import entries, metadata, records
+from otel_cost.model import CostRecord, Kind, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
 """How long a SQLite write waits for another process's write."""
@@ -138,7 +138,11 @@ class SqlLedger:
             return queries.disagreements(connection, query)
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
-        newest = select(records).where(records.c.booked_ns >= since_ns).order_by(records.c.booked_ns.desc())
+        newest = (
+            select(records)
+            .where(records.c.booked_ns >= since_ns, records.c.kind != str(Kind.INFRASTRUCTURE))
+            .order_by(records.c.booked_ns.desc())
+        )
         with self._reading() as connection:
             found = [rows.record_from(row) for row in connection.execute(newest.limit(limit)).mappings()]
         return found[::-1]

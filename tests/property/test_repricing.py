@@ -102,7 +102,7 @@ def _run(ledger: Ledger, catalog: Catalog, window: Window, page: int) -> Written
 @settings(max_examples=50, deadline=None)
 @given(records=books(), page=st.integers(1, 5))
 def test_the_entries_sum_to_todays_prices(catalog: Catalog, records: list[CostRecord], page: int) -> None:
-    """FEATURES E13: sum of entries == priced with the new catalog, for every call that has a price in it."""
+    """Sum of entries == priced with the new catalog, for every call that has a price in it."""
     expected = 0
     for record in records:
         assert record.usage is not None

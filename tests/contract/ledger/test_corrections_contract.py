@@ -79,7 +79,7 @@ def test_a_correction_worked_out_for_an_earlier_verdict_is_not_booked(ledger: Le
 
 
 def test_a_corrected_call_is_not_corrected_back_when_it_is_sent_again(ledger: Ledger) -> None:
-    """FEATURES E13: a price that was put right stays right."""
+    """A price that was put right stays right."""
     first = record(1, priced(1000, catalog="october"))
     ledger.write([first], booked_at_ns=NOON)
     ledger.correct([Correction(first.key, 0, priced(1700, catalog="november"))], booked_at_ns=NOON + 1)

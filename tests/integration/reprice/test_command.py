@@ -75,7 +75,6 @@ def _table(result: Result) -> list[list[str]]:
 
 
 def test_the_difference_is_shown_and_a_dry_run_writes_nothing(desk: Desk) -> None:
-    """FEATURES E13."""
     before = rows(desk.path)
     result = desk.reprice("--dry-run")
     assert result.exit_code == 0, result.output
@@ -101,7 +100,7 @@ def test_the_difference_is_shown_and_a_dry_run_writes_nothing(desk: Desk) -> Non
 
 
 def test_corrections_are_new_rows_with_both_prices_and_the_past_stays(desk: Desk) -> None:
-    """FEATURES E13, B16: a charge keeps its price id and catalog; re-pricing adds rows and edits none."""
+    """A charge keeps its price id and catalog; re-pricing adds rows and edits none."""
     before = rows(desk.path)
     started = time.time_ns()
     result = desk.reprice("--yes")
@@ -131,6 +130,7 @@ def test_corrections_are_new_rows_with_both_prices_and_the_past_stays(desk: Desk
 
 
 def test_every_status_stays_what_it_was_but_unpriced(desk: Desk) -> None:
+    """FEATURES D6: a missing price that was added prices what was booked without one."""
     with open_ledger(desk.url) as ledger:
         before = dict(total(ledger).operations)
         unpriced = sum(calls.operations for calls in ledger.unpriced(EVER))
@@ -170,7 +170,7 @@ def test_a_price_that_is_gone_takes_nothing_back(desk: Desk) -> None:
 
 
 def test_report_shows_which_price_every_charge_used(desk: Desk) -> None:
-    """FEATURES B16: provenance through the ledger to the report."""
+    """Provenance, through the ledger to the report."""
     period = ("--since", "2026-09-01", "--until", "2026-12-01", "--format", "json", "--where", "status=priced")
 
     def used() -> dict[tuple[str, str], int]:
@@ -229,6 +229,7 @@ def test_at_a_terminal_it_asks(desk: Desk, monkeypatch: pytest.MonkeyPatch, answ
 
 
 def test_calls_of_another_deployment_tier_are_left(desk: Desk) -> None:
+    """FEATURES E1: what development had for nothing is not charged later."""
     catalog = catalog_of(price_file(desk.path.parent / "wrong.json", WRONG), tier="development")
     book(desk.path, [charged(catalog, call(20))])
     result = desk.reprice("--yes")

@@ -38,7 +38,6 @@ def _expected(sections: dict[str, object]) -> int:
 
 @WITH_SCHEDULE
 def test_kill_9_leaves_whole_pages_and_the_next_run_completes_it(tmp_path: Path, sections: dict[str, object]) -> None:
-    """FEATURES E13."""
     url = _book(tmp_path)
     prices = price_file(tmp_path / "right.json", RIGHT, FOUND, **sections)
     running = _corrector(url, prices)

@@ -44,6 +44,7 @@ def _calls(number: int, *, start_ns: int = NOW - MINUTE) -> bytes:
 
 
 def test_an_allowance_is_used_up_within_a_batch_across_batches_and_across_restarts(app: MakeApp) -> None:
+    """FEATURES O7."""
     rules = {"free": {"input": 3500}}
     with serving(app(**rules)) as server:
         assert server.send(_calls(2)).status_code == 200
