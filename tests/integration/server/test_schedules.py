@@ -73,6 +73,14 @@ def test_a_batch_that_is_sent_again_uses_nothing_up(app: MakeApp) -> None:
         assert server.nano() == 2 * OUTPUT + 500 * 2500
 
 
+def test_a_call_that_is_sent_again_beside_a_new_one_is_not_before_it(app: MakeApp) -> None:
+    first, second = (span(chat(), start_ns=NOW - n * MINUTE) for n in (2, 1))
+    with serving(app(free={"input": 2000})) as server:
+        assert server.send(traces(first)).status_code == 200
+        assert server.send(traces(first, second)).status_code == 200
+        assert server.nano() == 2 * OUTPUT
+
+
 def test_periods_are_of_the_calendar_in_utc(app: MakeApp) -> None:
     first_of_month = datetime.fromtimestamp(NOW // 10**9, UTC).replace(day=1, hour=0, minute=0, second=0)
     month_ns = int(first_of_month.timestamp()) * 10**9
