@@ -197,12 +197,17 @@ class _Today:
             account = self._accounts.account(self._catalog, place)
             so_far = SoFar(account.counts, account.list_nano)
         charge = self._catalog.price(Usage(call.counts), query_of(call.called, call.occurred_ns), so_far)
-        booked, terms = call.charge, call.called.terms
-        if booked.status is Status.ESTIMATED:
-            return replace(charge, status=Status.ESTIMATED, reason=booked.reason) if charge.status.counted else charge
-        if terms is not None and terms.usage_estimated and charge.status.counted:
-            return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED)
-        return charge
+        return _as_estimate(call, charge) if charge.status.counted else charge
+
+
+def _as_estimate(call: Standing, charge: Charge) -> Charge:
+    """``charge`` as what it is where the counts were estimated; how that was done is known where it was said before."""
+    booked, terms = call.charge, call.called.terms
+    if booked.status is Status.ESTIMATED:
+        return replace(charge, status=Status.ESTIMATED, reason=booked.reason, detail=booked.detail)
+    if terms is not None and terms.usage_estimated:
+        return replace(charge, status=Status.ESTIMATED, reason=Reason.USAGE_ESTIMATED)
+    return charge
 
 
 def _not_to_be_priced(call: Standing, catalog: Catalog, has_usage: bool) -> str:
