@@ -176,7 +176,7 @@ class Charge:
     catalog: str = ""
     source: str = ""
     paying_list_nano: int | None = None
-    """The part of ``list_nano`` that no free allowance covered; None where there was no allowance."""
+    """The part of ``list_nano`` that no free allowance covered; None where no price schedule applied."""
 
     @property
     def towards_schedule_nano(self) -> int:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
-from otel_cost import tool_calls
 from otel_cost.ledger.base import MAX_AMOUNT, Correction, Ledger, Standing, Written
 from otel_cost.model import Charge, Kind, Reason, Status, Usage
 from otel_cost.pricing import Catalog
@@ -32,7 +31,7 @@ FOLDED: Final = ("", "")
 OLDER_RELEASE: Final = "booked without what its price went by (service tier, host), as earlier releases did"
 NOT_FROM_PRICES: Final = "its amount does not come from a price list"
 BEYOND: Final = "today's price makes it more than one call can cost"
-NOT_A_CALL: Final = "a fixed cost, not a call"
+NOT_A_CALL: Final = "infrastructure: a fee, or a quantity that the book does not keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +186,10 @@ class _Today:
         return self._accounts.place(self._catalog, query_of(call.called, call.occurred_ns))
 
     def _of_tool(self, call: Standing) -> Charge:
-        model = call.called.model_requested
-        charge = tool_calls.charge_of(self._catalog, model, call.occurred_ns, call.error)
-        return charge if charge is not None else Charge(Status.UNPRICED, Reason.NO_RATE)
+        charge = self._catalog.tool(call.called.model_requested, call.occurred_ns)
+        if charge is None:
+            return Charge(Status.UNPRICED, Reason.NO_RATE)
+        return Charge(Status.PRICED, Reason.FAILED, call.error, source="rule") if call.error else charge
 
     def _of_call(self, call: Standing) -> Charge:
         so_far: SoFar | None = None

@@ -314,8 +314,8 @@ class Ledger(Protocol):
         ...
 
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
-        """The records booked since ``since_ns``, at most ``limit`` of the newest, oldest first: what later spans are
-        judged against after a restart; no fixed costs. Amounts and labels, the tenant apart, are left out."""
+        """The records of spans booked since ``since_ns``, at most ``limit`` of the newest, oldest first: what later
+        spans are judged against after a restart. Amounts and labels, the tenant apart, are left out."""
         ...
 
     def check(self) -> None:

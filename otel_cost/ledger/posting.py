@@ -7,8 +7,8 @@ When a record arrives again
 * booked with a price, arrives without one or without counts: the price stands; so does a price against an estimate.
 * booked with a price, arrives with another one from another catalog for the same usage: the price stands. Yesterday's
   spend does not change because today's price did; re-pricing is a command of its own.
-* booked with a price, arrives with another amount by that very price for the same usage: it stands as well. What a
-  schedule makes of a call depends on the calls before it, and that was settled when it was booked.
+* booked by a price schedule, arrives with another amount by that very schedule for the same usage: it stands as well.
+  What a schedule makes of a call depends on the calls before it, and that was settled when it was booked.
 * now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
 * else (a price at last, corrected counts, another reason): corrected.
 """
@@ -187,8 +187,9 @@ def _corrects_price(standing: Standing, record: CostRecord) -> bool:
     counts = dict(record.usage.counts) if record.usage else {}
     if counts != dict(standing.counts):
         return True
-    # By one price the same counts may cost more or less: what was used before them is not the same any more.
-    return arriving.catalog == booked.catalog and arriving.price_id != booked.price_id
+    # Under one schedule the same counts may cost more or less: what was used before them is not the same any more.
+    by_schedule = arriving.paying_list_nano is not None and arriving.price_id == booked.price_id
+    return arriving.catalog == booked.catalog and not by_schedule
 
 
 def keys_of(records: Iterable[CostRecord], voids: Iterable[Void]) -> set[str]:

@@ -92,7 +92,7 @@ entries: Final = Table(
     Column("input_tokens", BigInteger, nullable=False),
     Column("output_tokens", BigInteger, nullable=False),
     *map(_text, ("status", "reason", "detail", "pricing_model", "price_id", "catalog", "source", "counted_as")),
-    # The part of list_nano that no free allowance covered; NULL where there was none.
+    # The part of list_nano that no free allowance covered; NULL where no price schedule applied.
     Column("paying_list_nano", BigInteger, nullable=True),
     # Two writers that both believe a record to be new, or to need the same correction, cannot both commit.
     UniqueConstraint("record_key", "sequence"),

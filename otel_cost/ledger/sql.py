@@ -33,8 +33,8 @@ from otel_cost.ledger.base import (
     Written,
 )
 from otel_cost.ledger.posting import Posting, keys_of
-from otel_cost.ledger.schema import entries, metadata, records
-from otel_cost.model import CostRecord, Kind, Void
+from otel_cost.ledger.schema import entries, metadata, opinions, records
+from otel_cost.model import CostRecord, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
 """How long a SQLite write waits for another process's write."""
@@ -140,7 +140,7 @@ class SqlLedger:
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
         newest = (
             select(records)
-            .where(records.c.booked_ns >= since_ns, records.c.kind != str(Kind.INFRASTRUCTURE))
+            .where(records.c.booked_ns >= since_ns, records.c.trace_id != "")
             .order_by(records.c.booked_ns.desc())
         )
         with self._reading() as connection:

@@ -87,12 +87,13 @@ def test_a_corrected_call_is_not_corrected_back_when_it_is_sent_again(ledger: Le
     assert total(ledger).amount_nano == 1700
 
 
-def test_another_amount_by_the_same_price_does_not_correct(ledger: Ledger) -> None:
+def test_another_amount_by_the_same_schedule_does_not_correct(ledger: Ledger) -> None:
     """A schedule makes another amount of a call that is priced a second time, after what was used meanwhile."""
-    first = record(1, priced(1000))
+    first = record(1, replace(priced(1000), paying_list_nano=1000))
     ledger.write([first], booked_at_ns=NOON)
-    assert ledger.write([again(first, priced(900))], booked_at_ns=NOON + 1).unchanged == 1
-    other_price = replace(priced(900), price_id="some:tier")
+    less = replace(priced(900), paying_list_nano=900)
+    assert ledger.write([again(first, less)], booked_at_ns=NOON + 1).unchanged == 1
+    other_price = replace(less, price_id="some:tier")
     assert ledger.write([again(first, other_price)], booked_at_ns=NOON + 2).corrected == 1
 
 

@@ -95,7 +95,7 @@ def test_the_difference_is_shown_and_a_dry_run_writes_nothing(desk: Desk) -> Non
     assert "1: no usage in the book: no_usage" in said
     assert "1: booked without what its price went by" in said
     assert "1: its amount does not come from a price list" in said
-    assert "1: a fixed cost, not a call" in said
+    assert "1: infrastructure: a fee, or" in said
     assert "Dry run: nothing was booked." in said
 
 
