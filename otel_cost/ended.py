@@ -72,6 +72,7 @@ def _process_of(span: EndedSpan) -> str:
 
 
 def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str, *, of_model: bool = True) -> Sighting:
+    failed = bool(span.error) and _used_nothing(reading.usage)
     return Sighting(
         key=key,
         trace_id=span.trace_id,
@@ -83,18 +84,19 @@ def sighting_of(span: EndedSpan, reading: Reading, key: str, tenant: str, *, of_
         layer=reading.layer,
         kind=span.kind,
         response_id=reading.response_id,
-        totals=_totals(reading.usage),
+        totals=NO_TOTALS if failed else _totals(reading.usage),
         models=_models(reading.model_answered, reading.model_requested),
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         inside=span.inside,
         doubted=bool(reading.estimated),
-        failed=bool(span.error) and reading.usage is None,
+        failed=failed,
         of_model=of_model,
     )
 
 
 def sighting_of_record(record: CostRecord) -> Sighting:
+    failed = bool(record.error) and _used_nothing(record.usage)
     return Sighting(
         key=record.key,
         trace_id=record.trace_id,
@@ -106,14 +108,19 @@ def sighting_of_record(record: CostRecord) -> Sighting:
         layer=record.layer,
         kind="CLIENT",
         response_id=record.response_id,
-        totals=_totals(record.usage),
+        totals=NO_TOTALS if failed else _totals(record.usage),
         models=_models(record.model_answered, record.model_requested),
         start_ns=record.start_ns,
         end_ns=record.end_ns,
         doubted=record.charge.reason is Reason.USAGE_ESTIMATED,
-        failed=bool(record.error) and record.usage is None,
+        failed=failed,
         of_model=record.kind is Kind.LLM,
     )
+
+
+def _used_nothing(usage: Usage | None) -> bool:
+    """Whether there are no counts, or none but 0, which LiteLLM writes on a call that failed."""
+    return usage is None or not any(usage.counts.values())
 
 
 def _totals(usage: Usage | None) -> tuple[int, int]:

@@ -85,4 +85,19 @@ GOOGLE_GENAI: Final = OFFICIAL._replace(
     )
 )
 """0.7b2 takes ``candidates_token_count`` for the output, 1.0b1 adds the thoughts."""
+OPENAI_V2: Final = Emitter(
+    replace(
+        GENAI,
+        name="openai-v2",
+        guesses=(
+            Guess(
+                "instrumentation-openai-v2 does not tell cached tokens of chat",
+                lacking=frozenset({semconv.USAGE_CACHE_READ, ours("cache_read_tokens")}),
+                sure=("text-", "gpt-3.5", "gpt-4-"),
+            ),
+        ),
+    ),
+    Layer.WIRE,
+)
+"""Models that are cached by themselves, and that may have been."""
 VERTEXAI: Final = Emitter(_without_thinking("vertexai", "instrumentation-vertexai"), Layer.WIRE)

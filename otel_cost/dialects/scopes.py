@@ -74,7 +74,7 @@ PREFIXES: Final[tuple[tuple[str, Emitter], ...]] = (
     (_OTEL + "genai.openai_agents", genai.OFFICIAL_FRAMEWORK),
     (_OTEL + "genai.", genai.OFFICIAL),
     (_OTEL + "google_genai", genai.GOOGLE_GENAI),
-    (_OTEL + "openai_v2", genai.OFFICIAL),
+    (_OTEL + "openai_v2", genai.OPENAI_V2),
     (_OTEL + "botocore", bedrock.BOTOCORE),
     (_OTEL + "vertexai", openllmetry.VERTEX),
     ("opentelemetry.util.genai", genai.OFFICIAL),

@@ -39,7 +39,7 @@ _FEES: Final = (
 
 KNOWN: Final = (
     Known(
-        ("official", "openllmetry", "openinference", "logfire", "langfuse_openai"),
+        ("official", "openllmetry", "openinference", "logfire", "langfuse_openai", "openai_v2"),
         _BOTH,
         ("chat_stream_without_usage",),
         Outcome.UNPRICED,
@@ -110,7 +110,7 @@ KNOWN: Final = (
         "Langfuse names no provider, and who sells text-embedding-3-small its name does not tell",
     ),
     Known(
-        ("official", "openllmetry", "openinference", "openlit", "logfire"),
+        ("official", "openllmetry", "openinference", "openlit", "logfire", "langfuse_openai"),
         _BOTH,
         ("responses_web_search",),
         Outcome.PART,
@@ -137,6 +137,23 @@ KNOWN: Final = (
         ("responses_web_search",),
         Outcome.PART,
         "its span is inside ours, so it ends first and is counted; it does not tell the searches",
+    ),
+    Known(
+        ("openai_v2",),
+        _ALONE,
+        (
+            *("chat", "chat_cached_and_reasoning", "chat_async", "chat_stream", "chat_stream_cached"),
+            *("chat_twice", "chat_in_threads", "chat_retried"),
+        ),
+        Outcome.ESTIMATED,
+        "openai-v2 does not tell how much of a chat's input was cached",
+    ),
+    Known(
+        ("openai_v2",),
+        _ALONE,
+        ("responses", "responses_stream", "responses_web_search"),
+        Outcome.UNSEEN,
+        "openai-v2 does not observe responses",
     ),
     Known(
         ("litellm_otel",),

@@ -360,10 +360,12 @@ def _failing(world: World, scope: str, *, attached: bool = True, error: str = "I
 
 def test_a_call_that_failed_is_one_in_separate_traces_too(world: World) -> None:
     """LiteLLM's callback writes in a trace of its own; there is neither an id nor counts to know the call by."""
-    outer, inner = _failing(world, FRAMEWORK, attached=False), _failing(world, OURS, attached=False)
-    inner.end()
-    outer.end()
-    assert world.statuses() == ["priced", "duplicate"]
+    for counts in ({}, {semconv.USAGE_INPUT_TOKENS: 0, semconv.USAGE_OUTPUT_TOKENS: 0}):
+        outer, inner = _failing(world, FRAMEWORK, attached=False), _failing(world, OURS, attached=False)
+        inner.end()
+        outer.set_attributes(counts)
+        outer.end()
+    assert world.statuses() == ["priced", "duplicate"] * 2
 
 
 def test_calls_that_failed_side_by_side_stay_as_many_as_they_are(world: World) -> None:

@@ -18,6 +18,15 @@ OFFICIAL = (
         provider="openai",
         model="gpt-4o-2024-08-06",
         tier="flex",
+        doubted="openai-v2",
+    ),
+    Written(
+        "openai-v2, a model that is never cached",
+        OTEL + "openai_v2",
+        {**called("openai", "text-embedding-3-small", "embeddings"), "gen_ai.usage.input_tokens": 100},
+        {"input": 100},
+        operation="embeddings",
+        provider="openai",
     ),
     Written(
         "openai-v2 responses: cache by its old name",
