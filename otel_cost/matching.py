@@ -10,8 +10,10 @@ span: a :class:`Sighting` goes in, a :class:`Verdict` comes out. Rules, in the o
 4. The same response id with the same totals and model is the same call, wherever and whenever it was seen; different
    ids are different calls. (Some servers number their answers with small random numbers, hence the totals.)
 5. Otherwise spans of different scopes of one process are one call when their totals or their response ids are equal,
-   their models agree, and one interval contains the other. (Emitters were seen to miscount a stream by a token, so
-   side by side the id is enough.) Spans match one to one for each scope, so two equal calls stay two.
+   their models agree, and one interval contains the other or they nearly coincide. (Emitters were seen to miscount a
+   stream by a token, so side by side the id is enough.) Spans match one to one for each scope, so two equal calls stay
+   two. Where one of two emitters is known to miscount, totals say nothing: a span inside another one is the same call
+   then. Calls that failed have none: those of one trace are compared, and those that failed alike.
 
 Whichever span ends first is counted. The book can take money back (``can_void``): there a request's own span replaces a
 framework's that came first, and what was counted before the calls inside it were seen is judged again when they are, so
@@ -327,7 +329,14 @@ def _may_be_same(a: Sighting, b: Sighting) -> bool:
         return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above
     if a.response_id and b.response_id and a.response_id != b.response_id:
         return False
-    return (_contains(a, b) or _contains(b, a)) and models_agree(a.models, b.models)
+    return (_contains(a, b) or _contains(b, a) or _coincide(a, b)) and models_agree(a.models, b.models)
+
+
+def _coincide(a: Sighting, b: Sighting) -> bool:
+    """Whether three quarters of each are the time of both. Around a stream either span may be the last to end (Langfuse's
+    ends at the last event, ours with the stream), and on a busy machine more than the slack lies between."""
+    together = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
+    return 4 * together >= 3 * max(a.end_ns - a.start_ns, b.end_ns - b.start_ns) > 0
 
 
 def _is_doubtful(a: Sighting, b: Sighting) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeGuard
 
 import pytest
 
@@ -26,18 +26,23 @@ _AT_A_TIME: Final = 2
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """Every emitter in every mode that the session's tests ask for, two at a time, in the order of the tests."""
-    asked = dict.fromkeys(_asked(item) for item in request.session.items if isinstance(item, pytest.Function))
+    asked = dict(_asked(test) for test in request.session.items if _needs_a_run(test))
     work = tmp_path_factory.mktemp("emitters")
     wheel = running.own_wheel(work)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        done = {(emitter.name, mode): pool.submit(running.run, emitter, mode, wheel, work) for emitter, mode in asked}
+        done = {key: pool.submit(running.run, emitter, key[1], wheel, work) for key, emitter in asked.items()}
         yield lambda emitter, mode: done[emitter.name, mode].result()
         pool.shutdown(cancel_futures=True)
 
 
-def _asked(test: pytest.Function) -> tuple[Emitter, str]:
+def _needs_a_run(test: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(test, pytest.Function) and "runs" in test.fixturenames
+
+
+def _asked(test: pytest.Function) -> tuple[tuple[str, str], Emitter]:
     parameters = test.callspec.params
-    return parameters["emitter"], parameters["mode"]
+    emitter: Emitter = parameters["emitter"]
+    return (emitter.name, parameters["mode"]), emitter
 
 
 @pytest.mark.parametrize(

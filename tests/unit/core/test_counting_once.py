@@ -380,3 +380,14 @@ def test_a_failed_call_is_not_one_without_counts_that_went_well(world: World) ->
     _failing(world, OURS, attached=False).end()
     outer.end()
     assert world.statuses() == ["priced", "unpriced"]
+
+
+@pytest.mark.parametrize(("later_ms", "charges"), [(20, 1), (60, 2)])
+def test_spans_that_nearly_coincide_are_one_call(world: World, later_ms: int, charges: int) -> None:
+    """A stream's outer span may end first; two calls that overlap by half are two."""
+    for scope, at in ((FRAMEWORK, 0), (OTHER_WIRE, later_ms * 10**6)):
+        tracer = world.tracer(scope)
+        span = tracer.start_span("chat", context=Context(), attributes=chat(), start_time=10**18 + at)
+        span.set_attributes({semconv.USAGE_INPUT_TOKENS: 1000, semconv.USAGE_OUTPUT_TOKENS: 100})
+        span.end(10**18 + at + 100 * 10**6)
+    assert counted(world) == charges
