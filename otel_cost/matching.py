@@ -333,7 +333,7 @@ def _may_be_same(a: Sighting, b: Sighting) -> bool:
 
 
 def _coincide(a: Sighting, b: Sighting) -> bool:
-    """Whether three quarters of each are the time of both. Around a stream either span may be the last to end (Langfuse's
+    """Whether both were open for three quarters of each. Around a stream either span may be the last to end (Langfuse's
     ends at the last event, ours with the stream), and on a busy machine more than the slack lies between."""
     together = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
     return 4 * together >= 3 * max(a.end_ns - a.start_ns, b.end_ns - b.start_ns) > 0

@@ -33,8 +33,7 @@ class Emitter:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own (which the
-        clouds' SDKs have none of)."""
+        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own."""
         if self.name == "anthropic_sdk":
             return ("alone", "ours")
         if self.of_a_cloud:

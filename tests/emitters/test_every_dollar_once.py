@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeGuard
+from typing import Final, TypeGuard, cast
 
 import pytest
 
@@ -40,9 +40,8 @@ def _needs_a_run(test: pytest.Item) -> TypeGuard[pytest.Function]:
 
 
 def _asked(test: pytest.Function) -> tuple[tuple[str, str], Emitter]:
-    parameters = test.callspec.params
-    emitter: Emitter = parameters["emitter"]
-    return (emitter.name, parameters["mode"]), emitter
+    emitter, mode = cast("tuple[Emitter, str]", (test.callspec.params["emitter"], test.callspec.params["mode"]))
+    return (emitter.name, mode), emitter
 
 
 @pytest.mark.parametrize(
