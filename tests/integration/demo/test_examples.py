@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -12,13 +14,17 @@ import httpx
 import pytest
 import yaml
 
-from otel_cost.config import Config, load_config
+import otel_cost
+from otel_cost import runtime
+from otel_cost.config import Config, PriceSettings, load_config
 from otel_cost.demo.provider import StandInProvider
 from otel_cost.demo.script import script
-from otel_cost.pricing import Catalog
+from otel_cost.model import Reason
+from otel_cost.pricing import Catalog, Pricer
 from tests.support import processes, tools
 from tests.support.ports import free_ports
 from tests.support.waiting import until
+from tests.support.world import make_world
 
 EXAMPLES = tools.CHECKOUT / "examples"
 INSTRUMENT = [sys.executable, "-c", "from opentelemetry.instrumentation.auto_instrumentation import run; run()"]
@@ -143,3 +149,19 @@ def _flat(value: Any) -> list[dict[str, Any]]:
         return value
     nested = isinstance(value, dict) and value and all(isinstance(item, dict) for item in value.values())
     return list(value.values()) if nested else [value]
+
+
+def test_the_page_about_costs_by_hand_is_right() -> None:
+    """Its block of costs by hand, run as it stands."""
+    page = (tools.CHECKOUT / "docs" / "by-hand.md").read_text()
+    (block,) = (text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "record_llm" in text)
+    overlay = ({"tools": {"search_api": 1}, "resources": {"cpu_core_hour": 0.05}},)
+    world = make_world(Config(prices=PriceSettings(overlay=overlay)), pricer=Pricer(lambda: Catalog.load((), overlay)))
+    names: dict[str, Any] = {"otel_cost": otel_cost}
+    exec(compile(block, "by-hand.md", "exec"), names)
+    runtime.uninstall()
+    # gpt-4o: 2.50 USD per million of input, 1.25 of cached input, 10 of output
+    assert names["charge"].usd == Decimal("0.0025")
+    assert names["call"].charge.usd == Decimal("0.002")
+    assert Reason.NO_RATE in {charge.reason for charge in names["used"].charges}, "two have no price here"
+    assert world.spend() == pytest.approx(0.0025 + 0.005 + 0.002 + 1.25 + 0.125, abs=1e-6)
