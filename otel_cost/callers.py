@@ -54,7 +54,7 @@ class around(ContextBlock):
         }
 
     def changed(self) -> Context:
-        changed = labelling.labelled(self._labels).changed() if self._labels else context.get_current()
+        changed = labelling.labels.of(self._labels).changed() if self._labels else context.get_current()
         return context.set_value(_KEY, self._incoming, changed)
 
     def fresh(self) -> around:

@@ -36,6 +36,13 @@ class labels(ContextBlock):
         self._values: dict[str, str | int | None] = dict(values)
         self._propagate = propagate
 
+    @classmethod
+    def of(cls, values: Mapping[str, str | int | None]) -> labels:
+        """Of a mapping, whatever its names are."""
+        made = cls()
+        made._values.update(values)
+        return made
+
     def __enter__(self) -> Mapping[str, str]:
         super().__enter__()
         return current()
@@ -61,13 +68,6 @@ class labels(ContextBlock):
 
     def fresh(self) -> labels:
         return labels(propagate=self._propagate, **self._values)
-
-
-def labelled(values: Mapping[str, str | int]) -> labels:
-    """:class:`labels` of a mapping, whatever its names are."""
-    made = labels()
-    made._values.update(values)
-    return made
 
 
 def current(in_context: Context | None = None) -> Mapping[str, str]:

@@ -27,7 +27,7 @@ from otel_cost.finalising import Finaliser, inside_collection, watch_collections
 from otel_cost.model import EMPTY, Charge, CostRecord, Kind, Reason, Status, nano_to_usd
 from otel_cost.pipeline import Pipeline
 from otel_cost.sightings import NOTHING_INSIDE, Inside, is_ours
-from otel_cost.switching import is_disabled
+from otel_cost.switching import Switch, is_disabled
 
 _NODE: Final = "_otel_cost_node"
 _ENDED: Final = "_otel_cost_ended"
@@ -114,7 +114,7 @@ class CostSpanProcessor(SpanProcessor):
         self._resolver = labelling.Resolver(config)
         self._compat = config.compat
         self._static = config.labels.static
-        self._switch = config.recording_switch
+        self._switch: Switch = config.recording_switch
         self._instance = instance_id
         self._on_genai = on_genai
         self._genai_scopes = _GenaiScopes()

@@ -265,7 +265,7 @@ class _Recorded:
         installed = _installed()
         if installed is None:
             return _NOT_RECORDED
-        with labelling.labelled(self.labels):
+        with labelling.labels.of(self.labels):
             span = self._start(installed, start_ns)
             if error:
                 span.set_attribute(semconv.ERROR_TYPE, error)
@@ -294,7 +294,7 @@ class _Recorded:
         installed = _installed()
         if installed is None:
             return trace.INVALID_SPAN
-        with labelling.labelled(self.labels):
+        with labelling.labels.of(self.labels):
             return self._start(installed, None)
 
     def _start(self, installed: Runtime, start_ns: int | None) -> Span:

@@ -117,7 +117,8 @@ def _read_pages(resource: object, args: tuple[object, ...], kwargs: Arguments) -
 def _server(resource: object, given: dict[str, object]) -> tuple[str, int]:
     """Host and port, of this call or of the client."""
     details = field(resource, "sdk_configuration", "get_server_details")
-    url = urlsplit(text(given, "server_url") or str(details()[0] if callable(details) else ""))
+    told = items(details()) if callable(details) else []
+    url = urlsplit(text(given, "server_url") or (str(told[0]) if told else ""))
     return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
 
 
@@ -156,10 +157,10 @@ class CompletionReader(ChatReader):
         super().__init__(heard)
         self._more: Attributes = {}
 
-    def read(self, event: object) -> bool:
-        chunk = field(event, "data")
-        self._more = _extra(field(chunk, "usage")) or self._more
-        return super().read(chunk)
+    def read(self, chunk: object) -> bool:
+        completed = field(chunk, "data")
+        self._more = _extra(field(completed, "usage")) or self._more
+        return super().read(completed)
 
     def attributes(self) -> Attributes:
         return super().attributes() | self._more
