@@ -94,8 +94,8 @@ def _bedrock(call: re.Match[str], body: Json) -> tuple[str, Iterator[bytes], Tol
         return _EVENTS, (_frame(name, json.dumps(data).encode()) for name, data in events), told
     asked = {**body, "model": "claude-sonnet-4-5-20250929"}
     if not call["stream"]:
-        return _JSON, iter([json.dumps(Messages.answer(asked, told)).encode()]), told
-    events = (json.dumps(_with_metrics(data, told)).encode() for _, data in Messages.events(asked, told))
+        return _JSON, iter([json.dumps(Messages().answer(asked, told)).encode()]), told
+    events = (json.dumps(_with_metrics(data, told)).encode() for _, data in Messages().events(asked, told))
     wrapped = ({"bytes": base64.b64encode(event).decode()} for event in events)
     return _EVENTS, (_frame("chunk", json.dumps(data).encode()) for data in wrapped), told
 
@@ -188,15 +188,15 @@ def _gemini_usage(used: Counts | None) -> Json:
 
 
 def _mistral_embeddings(body: Json) -> tuple[str, Iterator[bytes], Told]:
-    told = Embeddings.told(body, "")
-    answer = {**Embeddings.answer(body, told), "id": secrets.token_hex(12)}
+    told = Embeddings().told(body, "")
+    answer = {**Embeddings().answer(body, told), "id": secrets.token_hex(12)}
     return _JSON, iter([json.dumps(answer).encode()]), told
 
 
 def _mistral(body: Json) -> tuple[str, Iterator[bytes], Told]:
-    told = Chat.told(body, "")
+    told = Chat().told(body, "")
     if body.get("stream") is not True:
-        return _JSON, iter([json.dumps(Chat.answer(body, told)).encode()]), told
-    events = Chat.events({**body, "stream_options": {"include_usage": True}}, told)
+        return _JSON, iter([json.dumps(Chat().answer(body, told)).encode()]), told
+    events = Chat().events({**body, "stream_options": {"include_usage": True}}, told)
     texts = (data if isinstance(data, str) else json.dumps(data) for _, data in events)
     return _SSE, (f"data: {text}\n\n".encode() for text in texts), told

@@ -28,16 +28,17 @@ class Emitter:
     home: str
     via: str = "sdk"
     providers: tuple[str, ...] = ("openai", "anthropic")
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     direct: bool = True
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own."""
+        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own (which
+        Bedrock's SDK has none of)."""
         if self.name == "anthropic_sdk":
             return ("alone", "ours")
         if self.of_a_cloud:
-            return ("alone",)
+            return ("alone",) if self.via == "bedrock" else ("alone", "ours")
         beside = ("native",) if "anthropic" in self.providers and self.home in _HOMES_OF_A_TRACED_SDK else ()
         return ("alone", *beside, "ours")
 
