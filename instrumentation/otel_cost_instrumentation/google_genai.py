@@ -1,4 +1,4 @@
-"""The ``google-genai`` SDK (1.30 and later): Gemini through the developer API and through Vertex AI.
+"""The ``google-genai`` SDK (1.50 and later): Gemini through the developer API and through Vertex AI.
 
 Every method of the SDK, sync or async, chats and automatic function calls included, asks ``BaseApiClient`` for one HTTP
 request with the path and body in hand; what that returns is the answer's JSON as text, with what the SDK's own types
