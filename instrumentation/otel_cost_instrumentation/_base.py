@@ -57,6 +57,8 @@ class Method:
         name: Class and method, such as ``Client.post``.
         read: Reads the call's arguments; None for calls that are none of ours.
         asynchronous: It is a coroutine function.
+        mine: For a method that everything else passes too: whether an instance's calls can be ours, at little cost.
+            Must not raise.
     """
 
     module: str
@@ -64,6 +66,7 @@ class Method:
     read: ReadRequest
     asynchronous: bool = False
     inside: Inside | None = None
+    mine: Callable[[object], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
 from otel_cost_instrumentation._estimates import Estimates, Prompt, Written
 from otel_cost_instrumentation._read import Attributes
-from otel_cost_instrumentation._stream import complete, is_raw, is_stream, watched
+from otel_cost_instrumentation._stream import Watcher, complete, is_raw, is_stream, watched
 
 Arguments = Mapping[str, object]
 _SECOND_NS: Final = 1e9
@@ -53,7 +53,7 @@ class Request(NamedTuple):
     """What a provider module read from one call's arguments, before it is sent.
 
     Attributes:
-        answer: From a complete answer (SDK object or decoded JSON) to attributes; pure.
+        answer: From a complete answer (SDK object or decoded JSON) to attributes.
         reader: Makes the reader of a streamed answer.
         arguments: Keyword arguments to call the SDK with: the app's own, perhaps with a request for usage added.
         parameters: Conventional attributes of request parameters.
@@ -62,6 +62,7 @@ class Request(NamedTuple):
         prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
         written: From a complete answer to its text, for the same.
         lazy: What is returned is a generator, and the request goes out when it is asked for its first chunk.
+        watch: From what the SDK returned to what the app gets, when that has yet to be read; None when it is complete.
     """
 
     operation: str
@@ -79,6 +80,7 @@ class Request(NamedTuple):
     written: Written = _nothing_written
     prompt: Prompt | None = None
     lazy: bool = False
+    watch: Callable[[object, Watcher], object | None] = watched
 
     def planned(self) -> PlannedCall:
         return PlannedCall(
@@ -170,14 +172,15 @@ class Call:
     def _returned(self, result: object) -> object:
         stand_in = None
         try:
-            stand_in = watched(result, self)
+            stand_in = self._request.watch(result, self)
             if stand_in is None:
                 self.read_whole(complete(result))
                 return result
-            if is_stream(result):
+            if is_raw(result):
+                if not self._claimed:
+                    self._overhear(result)
+            elif is_stream(result) or self._request.parameters.get(semconv.REQUEST_STREAM):
                 self._streams()
-            elif not self._claimed:
-                self._overhear(result)
             self._lives_on()
             return stand_in
         finally:

@@ -5,13 +5,14 @@ An app that never imports an SDK pays nothing for its module: the wrapping waits
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import logging
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import wrapt
 
@@ -89,7 +90,7 @@ class Installation:
             _log.info("%s.%s has changed inside: its own span is left alone", method.module, class_name)
         for name, wrapper in _wrappers(method, function, inside, scope):
             original = vars(owner)[name]
-            around = wrapt.FunctionWrapper(original, wrapper)
+            around = _around(original, wrapper, method)
             setattr(owner, name, around)
             self._wrapped.append((owner, name, around, original))
         runtime = runtimes.current()
@@ -107,6 +108,31 @@ class _Hook:
 
     def __call__(self, module: ModuleType) -> None:
         shield.run(f"wrap {self._method.name}", None, self._installation.wrap, module, self._method, self._scope)
+
+
+def _around(original: Any, wrapper: Wrapper, method: Method) -> object:
+    around = wrapt.FunctionWrapper(original, wrapper)
+    if method.mine is None:
+        return around
+    return (_async_sieve if method.asynchronous else _sieve)(original, around, method.mine)
+
+
+def _sieve(original: Any, around: Any, mine: Callable[[object], bool]) -> object:
+    """A plain function, which costs a fraction of a wrapper that does nothing."""
+
+    @functools.wraps(original)
+    def call(self: object, *args: object, **kwargs: object) -> object:
+        return (around if mine(self) else original).__get__(self)(*args, **kwargs)
+
+    return call
+
+
+def _async_sieve(original: Any, around: Any, mine: Callable[[object], bool]) -> object:
+    @functools.wraps(original)
+    async def call(self: object, *args: object, **kwargs: object) -> object:
+        return await (around if mine(self) else original).__get__(self)(*args, **kwargs)
+
+    return call
 
 
 def _has(owner: type, inside: Inside) -> bool:

@@ -110,7 +110,7 @@ def _body_of(raw: object) -> object | None:
         return None
 
 
-class _Watched(_Proxy):
+class Watched(_Proxy):
     """What all stand-ins share: the watcher, and telling it when the app lets go."""
 
     def __init__(self, wrapped: object, watcher: Watcher) -> None:
@@ -145,7 +145,7 @@ def _makes_generators(stream: type) -> bool:
     return any(inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method) for method in kinds)
 
 
-class SyncStream(_Watched):
+class SyncStream(Watched):
     """An iterator of chunks."""
 
     def __iter__(self) -> Iterator[object]:
@@ -190,7 +190,7 @@ class SyncStream(_Watched):
         return cast("bool | None", self._self_end(self.__wrapped__.__exit__, exc_type, exc_value, traceback))
 
 
-class AsyncStream(_Watched):
+class AsyncStream(Watched):
     """An asynchronous iterator of chunks."""
 
     def __aiter__(self) -> AsyncIterator[object]:
@@ -245,7 +245,7 @@ class AsyncStream(_Watched):
 class ClosingResponse(_Proxy):
     """The HTTP response under a stream: stream helpers of the SDKs close that and not the stream."""
 
-    def __init__(self, wrapped: object, stream: _Watched) -> None:
+    def __init__(self, wrapped: object, stream: Watched) -> None:
         super().__init__(wrapped)
         self._self_stream = stream
 
@@ -257,7 +257,7 @@ class ClosingResponse(_Proxy):
         return await end_later(self.__wrapped__.aclose)
 
 
-class RawResponse(_Watched):
+class RawResponse(Watched):
     """A raw response whose body is still to be read, as a stream or whole, by whatever method the app likes."""
 
     def __init__(self, wrapped: object, watcher: Watcher) -> None:

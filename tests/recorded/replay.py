@@ -25,7 +25,7 @@ from otel_cost import runtime, semconv
 from otel_cost.model import NANO
 from tests.recorded.bill import UNDATED
 from tests.recorded.exchanges import Exchange
-from tests.recorded.other_sdks import call_google, call_mistral
+from tests.recorded.other_sdks import call_bedrock, call_cohere, call_google, call_mistral
 from tests.recorded.seen import Seen
 from tests.support.world import World, make_world
 
@@ -46,6 +46,7 @@ _UNITS: Final[Mapping[str, str]] = {
     semconv.USAGE_VIDEO_INPUT: "input_video_tokens",
     semconv.UNIT_PREFIX + "input_tool_tokens": "input_tool_tokens",
     semconv.UNIT_PREFIX + "web_searches": "web_searches",
+    semconv.UNIT_PREFIX + "rerank_searches": "rerank_searches",
 }
 Call = Callable[..., Any]
 
@@ -61,7 +62,7 @@ def sdk_of(exchange: Exchange) -> str:
         return "mistralai"
     if exchange.provider == "anthropic" or _is_message_on_bedrock(exchange):
         return "anthropic"
-    return ""
+    return {"bedrock": "boto3", "cohere": "cohere"}.get(exchange.provider, "")
 
 
 def _is_message_on_bedrock(exchange: Exchange) -> bool:
@@ -105,7 +106,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _call(exchange: Exchange, world: World) -> None:
-    others = {"google-genai": call_google, "mistralai": call_mistral}
+    others = {"google-genai": call_google, "mistralai": call_mistral, "boto3": call_bedrock, "cohere": call_cohere}
     if sdk_of(exchange) in others:
         others[sdk_of(exchange)](exchange, transport)
         return

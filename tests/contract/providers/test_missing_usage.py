@@ -230,7 +230,7 @@ def test_a_stream_of_one_letter_pieces_is_counted_as_a_whole(world: World) -> No
     assert (status(only_span(world)), totals(only_span(world))[1]) == ("estimated", SAID)
 
 
-@pytest.mark.needs("blocks")  # others are generators, which end with what they held
+@pytest.mark.needs("eager")
 def test_nothing_of_a_call_is_held_when_it_is_over(
     streaming: Case, client_of: ClientMaker, server: StandInProvider, world: World
 ) -> None:

@@ -248,6 +248,7 @@ def test_a_lazy_stream_that_nobody_read_was_never_a_call(
     assert not world.finished()
 
 
+@pytest.mark.needs("raises_midstream")
 def test_an_error_in_the_middle_reaches_the_app(streaming: Case, client_of: ClientMaker, world: World) -> None:
     stream = streaming.call(client_of(streaming), f"error:midstream {USAGE}", True)
     with pytest.raises(streaming.broken_off):

@@ -59,6 +59,7 @@ class Case:
         response: A stream has the HTTP response as ``response``.
         own_iterator: A stream is its own iterator; otherwise iterating it makes a generator.
         lazy: A synchronous stream sends its request when it is asked for the first chunk.
+        raises_midstream: An error of the provider inside a stream is raised, and not the stream's last chunk.
         retries: The SDK can be told to try again.
         self_traced: The SDK opens a span of its own inside the call.
         zero_output: Embeddings tell an output of 0 tokens.
@@ -92,6 +93,7 @@ class Case:
     response: bool = True
     own_iterator: bool = False
     lazy: bool = False
+    raises_midstream: bool = True
     retries: bool = True
     self_traced: bool = False
     streams_usage_before_end: bool = False

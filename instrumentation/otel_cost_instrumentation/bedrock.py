@@ -1,0 +1,263 @@
+"""Amazon Bedrock by ``boto3``/``botocore`` and by ``aiobotocore``: Converse and InvokeModel, streamed and whole.
+
+Every call of every AWS service passes the one wrapped method, so that a call of another service is let through after one
+look at the service's name.
+
+The body of InvokeModel is the app's to read. Where the headers tell all that is billed, it is not touched; where they
+do not (prompts that may be cached, servers that send no such headers), it is overheard while the app reads it. The model is
+the one that was asked for, as its id says where it runs and what that costs; bodies leave that out.
+
+Run with botocore 1.43 and aiobotocore 3.10. Not seen: bidirectional streams, which need another SDK; what guardrails
+and asynchronous invocations cost; bodies under aiobotocore's httpx backend, of which headers are read.
+
+Sources: the service model of ``bedrock-runtime`` in botocore 1.43; AWS's reference of inference parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from otel_cost import semconv, shield
+from otel_cost.estimating import Text
+from otel_cost_instrumentation._base import Method, Provider
+from otel_cost_instrumentation._bedrock_usage import Told, spoken, written
+from otel_cost_instrumentation._call import Arguments, Request
+from otel_cost_instrumentation._estimates import Prompt
+from otel_cost_instrumentation._events import overhear_body, watched_events
+from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, text, text_bytes
+from otel_cost_instrumentation._stream import Watcher
+from otel_cost_instrumentation._unread import UnreadStream, nothing
+
+SERVICE: Final = "bedrock-runtime"
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """One request. ``body``: Converse's parameters, or the decoded body of InvokeModel."""
+
+    model: str
+    body: Mapping[str, object]
+    address: str
+    port: int
+    raw: object = None
+
+    @property
+    def embeds(self) -> bool:
+        return "embed" in self.model
+
+    @property
+    def generates_text(self) -> bool:
+        """Others (pictures, videos, rankings) are not billed by the token."""
+        return "taskType" not in self.body and any(name in self.body for name in _INPUTS)
+
+
+_INPUTS: Final = ("messages", "system", "prompt", "inputText", "message", "chat_history", "texts")
+"""Fields that are sent as tokens."""
+_LIMITS: Final = (
+    ("max_tokens",), ("maxTokens",), ("max_gen_len",), ("max_tokens_to_sample",),
+    ("inferenceConfig", "maxTokens"), ("inferenceConfig", "max_new_tokens"), ("textGenerationConfig", "maxTokenCount"),
+)  # fmt: skip
+_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"}
+_CONFIGS: Final = ("inferenceConfig", "textGenerationConfig")
+
+
+def _mine(client: object) -> bool:
+    return type(client).__name__ == "BedrockRuntime"  # botocore makes a class for each service
+
+
+def _read(client: Any, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
+    if client.meta.service_model.service_name != SERVICE:
+        return None
+    operation = args[0] if args else kwargs.get("operation_name")
+    params = args[1] if len(args) > 1 else kwargs.get("api_params")
+    make = OPERATIONS.get(str(operation))
+    if make is None or not isinstance(params, dict):
+        return None
+    url = urlsplit(text(client, "meta", "endpoint_url"))
+    raw = params.get("body")
+    body = params if raw is None else _decoded(raw)
+    port = url.port or (80 if url.scheme == "http" else 443)
+    return make(_Asked(text(params, "modelId"), body, url.hostname or "", port, raw), kwargs)
+
+
+def _decoded(body: object) -> Mapping[str, object]:
+    """A body of InvokeModel; nothing of a file, which is the SDK's to read."""
+    if not isinstance(body, str | bytes | bytearray):
+        return {}
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _request(asked: _Asked, arguments: Arguments, *, streams: bool) -> Request:
+    body = asked.body
+    found: Attributes = {semconv.REQUEST_STREAM: True} if streams else {}
+    for place in (body, *(field(body, name) for name in _CONFIGS)):
+        found |= numbers(place, _PARAMETERS)
+    limit = next((number for path in _LIMITS if (number := count(body, *path)) is not None), None)
+    if limit is not None:
+        found[semconv.REQUEST_MAX_TOKENS] = limit
+    told = Told()
+    return Request(
+        operation=_operation(asked),
+        provider="aws.bedrock",
+        model=asked.model,
+        address=asked.address,
+        port=asked.port,
+        answer=partial(_whole, told),
+        reader=EventReader,
+        arguments=arguments,
+        parameters=found,
+        input_bytes=text_bytes(*[body.get(name) for name in (*_INPUTS, "tools", "toolConfig")]),
+        max_output_tokens=limit,
+        written=written,
+        prompt=_prompt(asked),
+    )
+
+
+def _operation(asked: _Asked) -> str:
+    if asked.embeds:
+        return semconv.OP_EMBEDDINGS
+    if "messages" in asked.body or "message" in asked.body:
+        return semconv.OP_CHAT
+    return semconv.OP_TEXT_COMPLETION if asked.generates_text else semconv.OP_GENERATE_CONTENT
+
+
+def _prompt(asked: _Asked) -> Prompt | None:
+    if not asked.generates_text:
+        return None
+    return Prompt.of(
+        *(asked.body.get(name) for name in _INPUTS),
+        conversation="messages" in asked.body,
+        tools=asked.body.get("tools") or asked.body.get("toolConfig"),
+        answered=not asked.embeds,
+    )
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+
+def _whole(told: Told, answer: object) -> Attributes:
+    """Of the SDK's answer, or, later, of the body in it."""
+    told.headers(answer)
+    told.service(answer)
+    told.document(answer)
+    return told.attributes()
+
+
+class EventReader:
+    """Events of a stream: Converse's own, or chunks of InvokeModel's with a JSON document each."""
+
+    def __init__(self, heard: Text) -> None:
+        self._heard = heard
+        self._told = Told()
+
+    @property
+    def final(self) -> bool:
+        return self._told.final
+
+    def read(self, event: object) -> bool:
+        chunk = field(event, "chunk", "bytes")
+        document = json.loads(chunk) if isinstance(chunk, bytes) else event
+        for piece in spoken(document):
+            self._heard.add(piece)
+        self._told.document(document)
+        return True
+
+    def attributes(self) -> Attributes:
+        return self._told.attributes()
+
+
+def _watch_events(result: object, watcher: Watcher, *, key: str) -> object | None:
+    stand_in = watched_events(field(result, key), watcher)
+    if stand_in is not None and isinstance(result, dict):
+        result[key] = stand_in
+        return cast("object", result)
+    return None
+
+
+_SHORT: Final = "otel-cost: the headers' counts; the body, which tells what was cached, was not read"
+
+
+class _Body:
+    """An answer of InvokeModel whose headers come first and whose body the app reads later, or never."""
+
+    def __init__(self, asked: _Asked, told: Told) -> None:
+        raw = asked.raw if isinstance(asked.raw, str) else bytes(cast("bytes", asked.raw or b"")).decode("utf-8", "replace")
+        self._may_cache = "cache_control" in raw or "cachePoint" in raw
+        self._wanted = ("input",) if asked.embeds else ("input", "output")
+        self._told = told
+
+    def watch(self, result: object, watcher: Watcher) -> object | None:
+        self._told.headers(result)
+        told_all = self._told.has(*self._wanted)
+        if told_all and (not self._may_cache or self._told.has("read", "written")):
+            return None
+        watcher.read_whole(result)
+        heard = lambda body: watcher.read_whole(shield.run("instrumentation: body", None, json.loads, body))  # noqa: E731
+        return result if overhear_body(field(result, "body"), watcher, heard) else None
+
+    def answer(self, answer: object) -> Attributes:
+        found = _whole(self._told, answer)
+        if self._may_cache and self._told.has("input"):
+            short = not self._told.has("read") and not self._told.has("written")
+            short = short and field(answer, "ResponseMetadata") is not None
+            found[semconv.USAGE_ESTIMATED] = short
+            found[semconv.USAGE_ESTIMATED_HOW] = _SHORT if short else ""
+        return found
+
+
+# --- what is wrapped --------------------------------------------------------------------------------------------------
+
+
+def _converse(asked: _Asked, arguments: Arguments) -> Request:
+    return _request(asked, arguments, streams=False)
+
+
+def _streamed(asked: _Asked, arguments: Arguments, *, key: str) -> Request:
+    return _request(asked, arguments, streams=True)._replace(watch=partial(_watch_events, key=key))
+
+
+def _invoke(asked: _Asked, arguments: Arguments) -> Request:
+    body = _Body(asked, Told())
+    return _request(asked, arguments, streams=False)._replace(answer=body.answer, watch=body.watch)
+
+
+def _later(asked: _Asked, arguments: Arguments) -> Request:
+    """Videos and the like, made later and billed by the second."""
+    return Request(
+        operation=semconv.OP_GENERATE_CONTENT,
+        provider="aws.bedrock",
+        model=asked.model,
+        address=asked.address,
+        port=asked.port,
+        answer=nothing,
+        reader=UnreadStream,
+        arguments=arguments,
+        parameters={},
+    )
+
+
+OPERATIONS: Final[Mapping[str, Callable[[_Asked, Arguments], Request]]] = {
+    "Converse": _converse,
+    "ConverseStream": partial(_streamed, key="stream"),
+    "InvokeModel": _invoke,
+    "InvokeModelWithResponseStream": partial(_streamed, key="body"),
+    "StartAsyncInvoke": _later,
+}
+"""The others are free, look at what exists, or are billed by other units (guardrails)."""
+
+PROVIDER: Final = Provider(
+    name="bedrock",
+    methods=(
+        Method("botocore.client", "BaseClient._make_api_call", _read, mine=_mine),
+        Method("aiobotocore.client", "AioBaseClient._make_api_call", _read, asynchronous=True, mine=_mine),
+    ),
+)
