@@ -19,7 +19,7 @@ _COSTLESS: Final = frozenset({"create_agent", "plan", "retrieval"})
 """Operations that cost nothing by themselves; memory operations are told by their suffix. Tools go by their prices."""
 _GIVEN_UP: Final = (
     *("Timeout", "Cancelled", "Canceled", "GeneratorExit", "KeyboardInterrupt"),  # the app stopped waiting
-    *("ReadError", "RemoteProtocolError", "ConnectionClosedError"),  # the connection was lost after the request was sent
+    *("ReadError", "RemoteProtocolError", "ConnectionClosedError"),  # the connection was lost after sending
 )
 """Error types of calls that were given up on: the provider may have answered, and billed, all the same."""
 _NO_COUNTS: Final = Usage.of({})

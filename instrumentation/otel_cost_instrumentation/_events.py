@@ -77,7 +77,7 @@ def overhear_body(body: Any, watcher: Watcher, heard: Heard) -> bool:
     raw = getattr(body, "_raw_stream", None)
     length = str(getattr(body, "_content_length", None) or "")
     parts = _Parts(watcher, heard, int(length) if length.isdigit() else None)
-    if hasattr(raw, "content") and hasattr(raw.content, "at_eof"):
+    if hasattr(getattr(raw, "content", None), "at_eof"):
         body._raw_stream = _AsyncBody(raw, parts)
     elif callable(getattr(raw, "read", None)) and hasattr(raw, "stream"):
         body._raw_stream = _Body(raw, parts)

@@ -1,14 +1,14 @@
 """Amazon Bedrock by ``boto3``/``botocore`` and by ``aiobotocore``: Converse and InvokeModel, streamed and whole.
 
-Every call of every AWS service passes the one wrapped method, so that a call of another service is let through after one
-look at the service's name.
+Every call of every AWS service passes the one wrapped method: a call of another service is let through by a plain
+function, before any wrapper.
 
 The body of InvokeModel is the app's to read. Where the headers tell all that is billed, it is not touched; where they
-do not (prompts that may be cached, servers that send no such headers), it is overheard while the app reads it. The model is
-the one that was asked for, as its id says where it runs and what that costs; bodies leave that out.
+do not (prompts that may be cached, servers that send no such headers), it is overheard while the app reads it. The
+model is the one that was asked for, as its id says where it runs and what that costs; bodies leave that out.
 
 Run with botocore 1.43 and aiobotocore 3.10. Not seen: bidirectional streams, which need another SDK; what guardrails
-and asynchronous invocations cost; bodies under aiobotocore's httpx backend, of which headers are read.
+cost; bodies under aiobotocore's httpx backend, of which headers are read.
 
 Sources: the service model of ``bedrock-runtime`` in botocore 1.43; AWS's reference of inference parameters.
 """
@@ -186,11 +186,22 @@ def _watch_events(result: object, watcher: Watcher, *, key: str) -> object | Non
 _SHORT: Final = "otel-cost: the headers' counts; the body, which tells what was cached, was not read"
 
 
+def _may_cache(body: object) -> bool:
+    """Whether the body asks for anything to be cached. Nobody knows of a file, which is the SDK's to read."""
+    if isinstance(body, str):
+        return "cache_control" in body or "cachePoint" in body
+    return not isinstance(body, bytes | bytearray) or b"cache_control" in body or b"cachePoint" in body
+
+
 class _Body:
     """An answer of InvokeModel whose headers come first and whose body the app reads later, or never."""
 
     def __init__(self, asked: _Asked, told: Told) -> None:
-        raw = asked.raw if isinstance(asked.raw, str) else bytes(cast("bytes", asked.raw or b"")).decode("utf-8", "replace")
+        raw = (
+            asked.raw
+            if isinstance(asked.raw, str)
+            else bytes(cast("bytes", asked.raw or b"")).decode("utf-8", "replace")
+        )
         self._may_cache = "cache_control" in raw or "cachePoint" in raw
         self._wanted = ("input",) if asked.embeds else ("input", "output")
         self._told = told

@@ -3,8 +3,8 @@
 Every whole answer comes through one of the SDK's raw clients. Streams are generators of the clients themselves, which
 send their request with their first step; streams of ``with_raw_response`` are not seen.
 
-Cohere tells ``tokens`` and ``billed_units``. These are what it bills: a preamble of its own, and what was cached, count in
-the others only. Rankings are billed by the search, and pictures to be embedded by tokens or by the piece.
+Cohere tells ``tokens`` and ``billed_units``. The latter are what it bills: a preamble of its own, and what was cached,
+count in the former only. Rankings are billed by the search, and pictures to be embedded by tokens or by the piece.
 
 Sources: the types of ``cohere`` 7.3; https://docs.cohere.com (billed units).
 """
@@ -22,7 +22,18 @@ from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._estimates import Prompt
-from otel_cost_instrumentation._read import Attributes, Names, count, field, items, numbers, sent, text, text_bytes, totals
+from otel_cost_instrumentation._read import (
+    Attributes,
+    Names,
+    count,
+    field,
+    items,
+    numbers,
+    sent,
+    text,
+    text_bytes,
+    totals,
+)
 from otel_cost_instrumentation._stainless import provider_of
 
 HOSTS: Final[Mapping[str, str]] = {
@@ -214,8 +225,12 @@ _EMBED: Final = _Endpoint(semconv.OP_EMBEDDINGS, ("texts", "inputs"))
 _OTHER: Final = _Endpoint(semconv.OP_GENERATE_CONTENT)
 _V2: Final = {"chat": _TALK, "embed": _EMBED, "rerank": _OTHER, "parse": _OTHER}
 _V1: Final = {
-    **{"chat": _TALK_1, "generate": _WRITE, "embed": _EMBED},
-    **{"rerank": _OTHER, "classify": _OTHER, "summarize": _OTHER},
+    "chat": _TALK_1,
+    "generate": _WRITE,
+    "embed": _EMBED,
+    "rerank": _OTHER,
+    "classify": _OTHER,
+    "summarize": _OTHER,
 }
 
 

@@ -72,7 +72,9 @@ class OlderChat(Chat):
     def answer(self, body: Mapping[str, object], told: Told) -> Json:
         meta = _usage(told.usage)
         return {
-            **{"response_id": told.response_id or "r-1", "generation_id": "g-1", "text": reply(told)},
+            "response_id": told.response_id or "r-1",
+            "generation_id": "g-1",
+            "text": reply(told),
             "finish_reason": _REASONS.get(told.stop, told.stop),
             **({"meta": {"api_version": {"version": "1"}, **meta}} if meta else {}),
         }

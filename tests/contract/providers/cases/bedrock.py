@@ -1,4 +1,4 @@
-"""Bedrock by ``boto3`` and by ``aiobotocore``. What the SDKs return has the answer in it, and that is what is driven."""
+"""Bedrock by ``boto3`` and by ``aiobotocore``. What these return has the answer in it, and that is driven."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = ["CASES", "wires"]
 NOVA = "us.amazon.nova-pro-v1:0"
 CLAUDE = "anthropic.claude-3-5-haiku-20241022-v1:0"
 _KEYS = {"region_name": "us-east-1", "aws_access_key_id": "none", "aws_secret_access_key": "none"}
-_sync = boto3.session.Session(**_KEYS)  # type: ignore[arg-type]
+_sync = boto3.session.Session(**_KEYS)
 _async = get_session()
 
 
-class Chunks(wrapt.ObjectProxy):  # type: ignore[misc]
+class Chunks(wrapt.ObjectProxy):
     """A stream that can be read by hand, as iterating it can be."""
 
     def __init__(self, stream: Any) -> None:
@@ -46,7 +46,7 @@ class Chunks(wrapt.ObjectProxy):  # type: ignore[misc]
         return next(self._self_chunks)
 
 
-class AsyncChunks(wrapt.ObjectProxy):  # type: ignore[misc]
+class AsyncChunks(wrapt.ObjectProxy):
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self._self_chunks: Any = None
