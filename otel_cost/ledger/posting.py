@@ -8,7 +8,8 @@ When a record arrives again
 * booked with a price, arrives with another one from another catalog for the same usage: the price stands. Yesterday's
   spend does not change because today's price did; re-pricing is a command of its own.
 * booked by a price schedule, arrives with another amount by that very schedule for the same usage: it stands as well.
-  What a schedule makes of a call depends on the calls before it, and that was settled when it was booked.
+  What a schedule makes of a call depends on the calls before it, and that was settled when it was booked. So does it
+  when the app sends its list price again, which was priced by a schedule since.
 * now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
 * else (a price at last, corrected counts, another reason): corrected.
 """
@@ -187,9 +188,15 @@ def _corrects_price(standing: Standing, record: CostRecord) -> bool:
     counts = dict(record.usage.counts) if record.usage else {}
     if counts != dict(standing.counts):
         return True
+    if arriving.catalog != booked.catalog or _knows_no_schedule(booked, arriving):
+        return False
     # Under one schedule the same counts may cost more or less: what was used before them is not the same any more.
-    by_schedule = arriving.paying_list_nano is not None and arriving.price_id == booked.price_id
-    return arriving.catalog == booked.catalog and not by_schedule
+    return arriving.paying_list_nano is None or arriving.price_id != booked.price_id
+
+
+def _knows_no_schedule(booked: Charge, arriving: Charge) -> bool:
+    """Whether a price by a schedule meets one by the list, which is all that an app knows: it would undo a re-pricing."""
+    return booked.paying_list_nano is not None and arriving.paying_list_nano is None
 
 
 def keys_of(records: Iterable[CostRecord], voids: Iterable[Void]) -> set[str]:

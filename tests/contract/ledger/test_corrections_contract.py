@@ -97,6 +97,18 @@ def test_another_amount_by_the_same_schedule_does_not_correct(ledger: Ledger) ->
     assert ledger.write([again(first, other_price)], booked_at_ns=NOON + 2).corrected == 1
 
 
+def test_a_list_price_that_is_sent_again_does_not_undo_what_a_schedule_made_of_it(ledger: Ledger) -> None:
+    """An app knows no schedules; re-pricing applied one, by the very same prices."""
+    first = record(1, priced(1000))
+    ledger.write([first], booked_at_ns=NOON)
+    free = replace(priced(0), list_nano=1000, paying_list_nano=0, price_id="some:price+schedule:deal")
+    ledger.correct([Correction(first.key, 0, free)], booked_at_ns=NOON + 1)
+    assert ledger.write([first], booked_at_ns=NOON + 2).unchanged == 1
+    assert total(ledger).amount_nano == 0
+    more = replace(first, usage=Usage.of({"input_tokens": 200, "output_tokens": 10}), charge=priced(1900))
+    assert ledger.write([more], booked_at_ns=NOON + 3).corrected == 1
+
+
 def test_what_was_used_is_summed_by_who_was_called(ledger: Ledger) -> None:
     free = replace(priced(0), list_nano=5000, paying_list_nano=2000)
     elsewhere = replace(record(4), terms=Terms("", "eu.example"))
