@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from opentelemetry import trace
@@ -82,10 +82,10 @@ def record_llm(
         semconv.RESPONSE_ID: response_id,
         semconv.SERVICE_TIER: service_tier,
     }
-    unknown = sorted(set(usage or {}) - set(UNITS))
+    unknown = sorted(str(unit) for unit in usage or {} if unit not in UNITS)
     if unknown:
         _tell_once(f"record_llm: there is no unit {unknown[0]!r} of usage; there are {', '.join(sorted(UNITS))}")
-    attributes.update({semconv.UNIT_PREFIX + unit: count for unit, count in (usage or {}).items()})
+    attributes.update({f"{semconv.UNIT_PREFIX}{unit}": count for unit, count in (usage or {}).items()})
     what = _Recorded(f"{operation} {model}", SpanKind.CLIENT, attributes, labels)
     return what.record(started, duration_s, error)
 
@@ -169,18 +169,26 @@ def compute(
     try:
         yield meter
     finally:
-        held_s = Decimal(time.perf_counter_ns() - began) / NANO
+        held_ns = time.perf_counter_ns() - began
         held = {
             "cpu_core_hour": (cpu_cores, _HOUR_S),
             "memory_gb_hour": (memory_gb, _HOUR_S),
             "gpu_hour": (gpus, _HOUR_S),
-            "sandbox_minute": (int(sandbox), 60),
+            "sandbox_minute": (1 if sandbox else 0, 60),
         }
         for name, (count, unit_s) in held.items():
             if count:
-                used = Decimal(str(count)) * held_s / unit_s
-                what = _resource(name, None, used, "", labels)
-                meter.charges += (what.record_at(began_ns, began_ns + int(held_s * NANO), ""),)
+                what = _resource(name, None, _used(count, held_ns, unit_s), "", labels)
+                meter.charges += (what.record_at(began_ns, began_ns + held_ns, ""),)
+
+
+def _used(count: object, held_ns: int, unit_s: int) -> Decimal:
+    """``count`` for as long as that, in its unit; NaN where it is no number, which its record then says."""
+    number = _QUIET.create_decimal(str(_written(count)))
+    return _QUIET.divide(_QUIET.multiply(number, Decimal(held_ns)), Decimal(unit_s * NANO))
+
+
+_QUIET: Final = Context(prec=40, traps=[])  # the app's own may raise, and round in its own way
 
 
 @dataclass(slots=True)
@@ -238,9 +246,31 @@ def _resource(
     return _Recorded(f"{semconv.OP_USE_RESOURCE} {name}", SpanKind.INTERNAL, attributes, labels)
 
 
-def _written(amount: Amount | None) -> object:
+def _written(amount: object) -> bool | str | None:
     """An amount as a span attribute: as text, which is exact."""
-    return amount if amount is None or isinstance(amount, bool) else str(amount)
+    if amount is None or isinstance(amount, bool):
+        return amount
+    try:
+        return str(amount)
+    except ValueError:
+        return "an integer of thousands of digits"
+
+
+def _interval(started: datetime | None, duration_s: float) -> tuple[int, int]:
+    """Start and end in UTC ns; now where they cannot be, as an exporter would refuse a whole batch for such a span."""
+    now_ns = time.time_ns()
+    try:
+        length_ns = max(0, int(float(duration_s) * NANO))
+        start_ns = now_ns - length_ns if started is None else int(started.timestamp() * 1_000_000) * 1000
+        if 0 < start_ns <= start_ns + length_ns <= _LATEST_NS:
+            return start_ns, start_ns + length_ns
+    except (ArithmeticError, AttributeError, OSError, TypeError, ValueError):
+        pass
+    _tell_once("a cost was recorded by hand with a start or a length that cannot be: it is booked as of now")
+    return now_ns, now_ns
+
+
+_LATEST_NS: Final = 2**62  # the year 2116: the book has no later time
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +283,7 @@ class _Recorded:
     labels: Mapping[str, str | int]
 
     def record(self, started: datetime | None, duration_s: float, error: str) -> Charge:
-        now_ns = time.time_ns()
-        length_ns = max(0, int(duration_s * NANO))
-        start_ns = now_ns - length_ns if started is None else int(started.timestamp() * 1_000_000) * 1000
-        return self.record_at(start_ns, start_ns + length_ns, error)
+        return self.record_at(*_interval(started, duration_s), error)
 
     def record_at(self, start_ns: int, end_ns: int, error: str) -> Charge:
         return shield.run("record", _NOT_RECORDED, self._record_at, start_ns, end_ns, error)
@@ -285,8 +312,8 @@ class _Recorded:
             span.set_attribute(semconv.ERROR_TYPE, type(error).__qualname__)
             raise
         finally:
-            if meter.usd is not None:
-                span.set_attribute(semconv.USD, str(meter.usd))
+            if (usd := _written(meter.usd)) is not None:
+                span.set_attribute(semconv.USD, usd)
             span.end()
             meter.charges = (charge_of(span) or _NOT_RECORDED,)
 

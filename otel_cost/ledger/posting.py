@@ -195,7 +195,7 @@ def _corrects_price(standing: Standing, record: CostRecord) -> bool:
 
 
 def _knows_no_schedule(booked: Charge, arriving: Charge) -> bool:
-    """Whether a price by a schedule meets one by the list, which is all that an app knows: it would undo a re-pricing."""
+    """Whether a list price, all that an app knows, meets one by a schedule: it would undo a re-pricing."""
     return booked.paying_list_nano is not None and arriving.paying_list_nano is None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, Inexact, localcontext
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -229,3 +231,46 @@ def test_prices_that_are_loading_are_waited_for() -> None:
 def test_a_wrong_length_is_no_reason_to_raise(world: World) -> None:
     past = datetime.now(UTC) - timedelta(days=1)
     assert otel_cost.record_llm("openai", "gpt-4o", 1000, 100, started=past, duration_s=-5).usd == Decimal("0.0035")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"duration_s": math.nan},
+        {"duration_s": -math.inf},
+        {"duration_s": 1e300},
+        {"duration_s": "x"},
+        {"duration_s": None},
+        {"started": "2026-10-01"},
+        {"started": datetime.min},
+        {"started": datetime.max},
+        {"started": datetime(1950, 1, 1, tzinfo=UTC)},
+    ],
+    ids=str,
+)
+def test_times_that_cannot_be_are_taken_for_now(world: World, times: dict[str, Any]) -> None:
+    """None raises, and none is on a span: an exporter would refuse the whole batch."""
+    assert otel_cost.record_llm("openai", "gpt-4o", 1000, 100, **times).usd == Decimal("0.0035")
+    (span,) = world.finished()
+    assert span.start_time is not None
+    assert span.end_time == span.start_time
+    assert abs(span.start_time - time.time_ns()) < 600 * 10**9
+
+
+def test_integers_of_thousands_of_digits_and_odd_units_are_no_reason_to_raise(world: World) -> None:
+    charges = [otel_cost.record_tool("x", 10**5000), otel_cost.record_infrastructure("x", quantity=10**5000)]
+    with otel_cost.tool("x") as call:
+        call.usd = 10**5000
+    charges.append(call.charge)
+    assert {charge.reason for charge in charges} == {Reason.INVALID_USAGE}
+    odd: Any = {1: 2, "x": 3, "cache_read_tokens": 1000}
+    assert otel_cost.record_llm("openai", "gpt-4o", 1000, 100, usage=odd).usd == Decimal("0.00225")
+
+
+@pytest.mark.parametrize("cores", ["two", math.nan, -1, [1], 10**5000], ids=["text", "nan", "-1", "list", "long"])
+def test_no_number_of_cores_is_a_reason_to_raise(priced: World, cores: Any) -> None:
+    with localcontext() as app:
+        app.traps[Inexact] = True
+        with otel_cost.compute(cpu_cores=cores, memory_gb=10**9) as meter:
+            pass
+    assert [charge.reason for charge in meter.charges] == [Reason.INVALID_USAGE, None]
