@@ -30,6 +30,7 @@ from otel_cost.model import (
     Terms,
     Usage,
     nano_to_usd,
+    record_key,
 )
 from otel_cost.units import UNITS
 
@@ -204,7 +205,7 @@ def record_from_attributes(attributes: Mapping[str, object]) -> CostRecord:
         if name.startswith(semconv.UNIT_PREFIX) and (unit := name.removeprefix(semconv.UNIT_PREFIX)) in UNITS
     }
     return CostRecord(
-        key=_required_text(attributes, semconv.CHARGE_KEY),
+        key=_whole_key(attributes),
         trace_id=_text(attributes, semconv.CHARGE_TRACE_ID),
         span_id=_text(attributes, semconv.CHARGE_SPAN_ID),
         parent_span_id=_text(attributes, semconv.CHARGE_PARENT_SPAN_ID),
@@ -311,6 +312,23 @@ _EXACT_USD: Final = 4_000_000
 def _text(attributes: Mapping[str, object], name: str) -> str:
     value = attributes.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _whole_key(attributes: Mapping[str, object]) -> str:
+    """The key, also where a limit on the length of values cut it: then many calls would have one.
+
+    Raises InvalidUsage where there is none, or the span's id was cut as well.
+    """
+    key, span_id = _required_text(attributes, semconv.CHARGE_KEY), _text(attributes, semconv.CHARGE_SPAN_ID)
+    whole = record_key(_text(attributes, semconv.CHARGE_TRACE_ID), span_id)
+    if not whole.startswith(key):
+        return key
+    if len(span_id) < _SPAN_ID_DIGITS:
+        raise InvalidUsage(f"not a charge event: {semconv.CHARGE_KEY} was cut to {len(key)} characters")
+    return whole
+
+
+_SPAN_ID_DIGITS: Final = 16
 
 
 def _required_text(attributes: Mapping[str, object], name: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otel_cost import semconv, wire
 from otel_cost.errors import InvalidUsage
-from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Terms, Usage
+from otel_cost.model import Charge, CostRecord, Layer, PricingModel, Reason, Status, Terms, Usage, record_key
 
 
 def record() -> CostRecord:
@@ -129,3 +129,23 @@ def test_an_unpriced_record_carries_no_amount() -> None:
     attributes = wire.record_to_attributes(unpriced)
     assert semconv.COST_AMOUNT not in attributes
     assert wire.record_from_attributes(attributes).charge == unpriced.charge
+
+
+@pytest.mark.parametrize(("limit", "whole"), [(48, True), (32, True), (16, False), (15, None)])
+def test_a_key_that_was_cut_on_the_way_does_not_make_one_call_of_many(limit: int, whole: bool | None) -> None:
+    """A limit on the length of attribute values: the span's id still tells the calls of a trace apart."""
+    trace_id, span_ids = "0" * 31 + "1", ("0" * 15 + "2", "0" * 15 + "3")
+    told = [replace(record(), key=record_key(trace_id, span_id), span_id=span_id) for span_id in span_ids]
+
+    def read(one: CostRecord) -> str:
+        attributes = wire.record_to_attributes(one).items()
+        cut = {name: value[:limit] if isinstance(value, str) else value for name, value in attributes}
+        return wire.record_from_attributes(cut).key
+
+    if whole is None:
+        with pytest.raises(InvalidUsage, match="cut to 15 characters"):
+            read(told[0])
+    else:
+        keys = [read(one) for one in told]
+        assert len({*keys}) == 2
+        assert (keys == [one.key for one in told]) is whole
