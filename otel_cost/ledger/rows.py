@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry, Heard, Standing
 from otel_cost.ledger.schema import PART_COLUMNS
-from otel_cost.model import Called, Charge, CostRecord, Layer, PricingModel, Reason, Status, Terms, Usage
+from otel_cost.model import Called, Charge, CostRecord, Kind, Layer, PricingModel, Reason, Status, Terms, Usage
 
 MAX_TEXT: Final = 1024
 """Characters kept of any text: names and ids are far shorter, and content is never recorded."""
@@ -108,6 +108,7 @@ def record_from(row: Mapping[Any, Any]) -> CostRecord:
         model_answered=str(row["model_answered"]),
         charge=Charge(Status(row["status"])),
         usage=Usage.of(counts) if counts else None,
+        kind=Kind(row["kind"]),
         response_id=str(row["response_id"]),
         labels={"tenant": tenant} if (tenant := str(row["tenant"])) else {},
         process=str(row["process"]),

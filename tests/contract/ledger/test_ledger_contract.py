@@ -310,8 +310,9 @@ def test_recent_records_come_back_as_matching_needs_them(ledger: Ledger) -> None
     ledger.write([record(0)], booked_at_ns=NOON - 1)
     known = replace(record(1, tenant="t"), process="p", layer=Layer.FRAMEWORK, response_id="r")
     ledger.write([known], booked_at_ns=NOON)
-    ledger.write([record(2)], booked_at_ns=NOON + 1)
-    (found, _) = ledger.recent(NOON, 10)
+    ledger.write([replace(record(2), kind=Kind.TOOL)], booked_at_ns=NOON + 1)
+    (found, tool) = ledger.recent(NOON, 10)
+    assert (found.kind, tool.kind) == (Kind.LLM, Kind.TOOL), "an agent's tokens are not those of the tools inside it"
     assert (found.key, found.process, found.layer, found.response_id) == (known.key, "p", Layer.FRAMEWORK, "r")
     assert (found.usage, found.scope, found.model_answered) == (known.usage, known.scope, known.model_answered)
     assert (found.start_ns, found.end_ns, dict(found.labels)) == (known.start_ns, known.end_ns, {"tenant": "t"})
