@@ -317,13 +317,23 @@ def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
 
 
 def _is_same_response(a: Sighting, b: Sighting) -> bool:
+    if not (a.of_model and b.of_model):
+        return a.trace_id == b.trace_id and _is_same_item(a, b)
     if a.process == b.process and is_ours(a.scope) and is_ours(b.scope):
         return False  # a server that gives all its answers one id
     return a.totals == b.totals and models_agree(a.models, b.models)
 
 
+def _is_same_item(a: Sighting, b: Sighting) -> bool:
+    """Of two spans of a tool with one id in one trace. Some models number the tools that they ask for anew in each
+    conversation (``functions.web:0``), some in each answer."""
+    if a.of_model is not b.of_model or (a.scope, a.process) == (b.scope, b.process):
+        return False
+    return (_contains(a, b) or _contains(b, a)) and models_agree(a.models, b.models)
+
+
 def _may_be_same(a: Sighting, b: Sighting) -> bool:
-    if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant:
+    if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant or a.of_model is not b.of_model:
         return False
     if is_ours(a.scope) and is_ours(b.scope):
         return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above

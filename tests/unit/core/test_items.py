@@ -105,6 +105,26 @@ def test_two_calls_count_twice(world: World) -> None:
     assert world.spend() == pytest.approx(0.008)
 
 
+def test_calls_with_one_id_are_as_many_as_they_are(world: World) -> None:
+    """Some models number the tools that they ask for from 0 in each conversation, some in each answer."""
+    for _ in range(2):
+        with world.tracer("app").start_as_current_span("turns"):
+            for _ in range(2):
+                with tool(world, "search_web", FRAMEWORK, "call_0"), tool(world, "search_web", MCP, "call_0"):
+                    pass
+    assert world.spend() == pytest.approx(4 * 0.002)
+
+
+def test_a_tool_inside_a_call_of_no_known_model_is_no_span_of_that_call(world: World) -> None:
+    with (
+        world.tracer("my.own").start_as_current_span("chat", attributes={semconv.OPERATION_NAME: "chat"}),
+        tool(world, "search_web"),
+    ):
+        pass
+    assert world.statuses() == ["priced", "unpriced"]
+    assert world.spend() == 0.002
+
+
 def test_a_tool_that_ends_before_prices_are_there_is_settled_then(catalog: Catalog) -> None:
     gate = threading.Event()
 
