@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_cost.errors import LedgerError
 from otel_cost.ledger.base import Ledger, Written, bookable
-from otel_cost.model import CostRecord, Void
+from otel_cost.model import Charge, CostRecord, Void
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.used_before import UsedBefore
 
@@ -28,7 +28,8 @@ class Book:
         self._metrics = metrics
         self._clock = clock
         self._lock = threading.Lock()
-        self._records: dict[str, CostRecord] = {}
+        # By verdict: of a key that comes twice with two of them the book has rules to choose by, not the last one wins.
+        self._records: dict[tuple[str, Charge, str], CostRecord] = {}
         self._voids: dict[str, Void] = {}
 
     def take(self, record: CostRecord) -> None:
@@ -38,7 +39,7 @@ class Book:
         with self._lock:
             if len(self._records) >= MAX_PENDING:
                 return
-            self._records[record.key] = booked
+            self._records[record.key, booked.charge, booked.counted_as] = booked
         self._used.take(booked)
 
     def void(self, void: Void) -> None:
@@ -58,7 +59,7 @@ class Book:
         try:
             with self._used.turn:
                 written = self._ledger.write(tuple(records.values()), tuple(voids.values()), booked_at_ns=self._clock())
-                self._used.booked(records, written.entries)
+                self._used.booked([key for key, _, _ in records], written.entries)
         except LedgerError:
             with self._lock:
                 self._records = {**records, **self._records}

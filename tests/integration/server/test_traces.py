@@ -308,6 +308,14 @@ def test_a_verdict_whose_amount_was_cut_on_the_way_is_priced_here(server: Server
     assert server.nano() == PRICE
 
 
+def test_a_span_twice_in_a_batch_that_says_less_the_second_time_keeps_its_price(server: Server) -> None:
+    told = span(chat())
+    less = span({semconv.OPERATION_NAME: "chat", semconv.REQUEST_MODEL: "gpt-4o", semconv.PROVIDER_NAME: "openai"})
+    less.trace_id, less.span_id = told.trace_id, told.span_id
+    server.send(traces(told, less))
+    assert server.nano() == PRICE
+
+
 def test_one_span_with_a_bad_id_does_not_cost_the_batch(server: Server) -> None:
     one, other = span(chat()), span(chat())
     body = MessageToDict(request(one, other))
