@@ -173,8 +173,11 @@ class CostSpanProcessor(SpanProcessor):
         node.charge = record.charge
         if not node.genai and len(self._genai_scopes) < _SCOPES_AT_MOST:
             self._genai_scopes[ended.scope] = True
+        # With what the SDK dropped to make room: whoever prices the span after us needs to know its model as well.
         written: dict[str, wire.Value] = {
-            name: value for name, value in around.items() if name not in attributes and isinstance(value, wire.Value)
+            name: value
+            for name, value in {**around, **node.kept}.items()
+            if name not in attributes and isinstance(value, wire.Value)
         }
         # Said in code, in baggage or in settings: backends and the book would not know it otherwise.
         written.update({semconv.label_attribute(label): value for label, value in ended.labels.items()})
@@ -344,14 +347,15 @@ def _add_up(above: Node | None, counted: Inside, nano: int) -> None:
 def labels_around(resolver: labelling.Resolver, where: Context | None) -> dict[str, object]:
     """Label attributes of the open spans around ``where``, the nearest one's winning: a request's span says whose it is
     for all calls inside it."""
-    if where is None:
-        return {}
-    span = trace.get_current_span(where)
-    node = node_of(span)
-    if node is None or node.ended:
-        return {}
-    outer = labels_around(resolver, node.where)
-    return {**outer, **resolver.only_labels(_attributes_of(cast("Span", span)))}
+    found: dict[str, object] = {}
+    while where is not None:
+        span = trace.get_current_span(where)
+        node = node_of(span)
+        if node is None or node.ended:
+            break
+        found = {**resolver.only_labels(_attributes_of(cast("Span", span))), **found}
+        where = node.where
+    return found
 
 
 def _compatible(record: CostRecord, compat: tuple[str, ...]) -> dict[str, float]:
