@@ -31,8 +31,8 @@ from typing import Final, NamedTuple
 from otel_cost.forking import after_fork_in_child
 from otel_cost.lineage import Lineage
 from otel_cost.model import Layer, Reason, Status, Void, record_key
-from otel_cost.model_names import models_agree
-from otel_cost.sightings import NO_TOTALS, SLACK_NS, Call, Calls, Inside, Sighting, is_ours
+from otel_cost.same_call import closeness, is_doubtful, is_same_response, may_be_same
+from otel_cost.sightings import NO_TOTALS, Call, Calls, Inside, Sighting, is_ours
 
 CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
@@ -136,14 +136,24 @@ class Matcher:
         return self._same_call(sighting)
 
     def _decide_adopted(self, sighting: Sighting) -> Verdict:
-        """What another process counts stands, unless a third one's span of it was counted already, or calls inside it
-        that it could not see."""
+        """What another process counts stands, unless a span that it did not judge was counted for the same call, or
+        calls inside it that it could not see."""
         if self._is_wrapper(sighting):
             return _WRAPPER
+        # Of two answers with one id it would not have counted both: the other one is a third process's.
         same = self._same_response(sighting)
-        if same is not None and same.sighting.process != sighting.process:
+        if same is not None:
             return self._twin(sighting, same, Reason.SAME_RESPONSE)
-        return COUNT
+        unseen = [
+            call
+            for call in self._candidates(sighting)
+            if not call.sighting.adopted and sighting.scope not in call.twins
+        ]
+        if not unseen:
+            return COUNT
+        nearest = min(unseen, key=lambda call: closeness(sighting, call.sighting))
+        nearest.twins[sighting.scope] = sighting
+        return self._twin(sighting, nearest, Reason.SAME_CALL)
 
     def _is_wrapper(self, sighting: Sighting) -> bool:
         if not sighting.of_model:
@@ -182,26 +192,26 @@ class Matcher:
         return Void(sighting.key, Reason.HAS_COUNTED_CHILD, inner.key if inner is not None else "")
 
     def _same_response(self, sighting: Sighting) -> Call | None:
-        same = (call for call in self._calls.of_response(sighting) if _is_same_response(sighting, call.sighting))
+        same = (call for call in self._calls.of_response(sighting) if is_same_response(sighting, call.sighting))
         return next(same, None)
 
     def _same_call(self, sighting: Sighting) -> Verdict:
         candidates = self._candidates(sighting)
         if not candidates:
             return COUNT
-        candidates.sort(key=lambda call: _closeness(sighting, call.sighting))
+        candidates.sort(key=lambda call: closeness(sighting, call.sighting))
         call = self._place(sighting, candidates)
         return COUNT if call is None else self._twin(sighting, call, Reason.SAME_CALL)
 
     def _candidates(self, sighting: Sighting) -> list[Call]:
         near = chain(self._calls.near(sighting), self._calls.of_response(sighting))
-        found = [call for call in near if _may_be_same(sighting, call.sighting)]
+        found = [call for call in near if may_be_same(sighting, call.sighting)]
         if found or not (sighting.doubted or self._counted_a_doubted_one):
             return found
         return [
             call
             for call in self._family(sighting)
-            if _is_doubtful(sighting, call.sighting) and _may_be_same(sighting, call.sighting)
+            if is_doubtful(sighting, call.sighting) and may_be_same(sighting, call.sighting)
         ]
 
     def _family(self, sighting: Sighting) -> Iterator[Call]:
@@ -309,50 +319,3 @@ def _is_around(sighting: Sighting, inside: Inside) -> bool:
 
 def _with_slack(tokens: int) -> int:
     return tokens + max(16, tokens // 50)
-
-
-def _closeness(a: Sighting, b: Sighting) -> tuple[bool, int]:
-    """Smaller is closer: spans of one trace first, then those whose ends lie nearest."""
-    return (a.trace_id != b.trace_id, abs(a.start_ns - b.start_ns) + abs(a.end_ns - b.end_ns))
-
-
-def _is_same_response(a: Sighting, b: Sighting) -> bool:
-    if not (a.of_model and b.of_model):
-        return a.trace_id == b.trace_id and _is_same_item(a, b)
-    if a.process == b.process and is_ours(a.scope) and is_ours(b.scope):
-        return False  # a server that gives all its answers one id
-    return a.totals == b.totals and models_agree(a.models, b.models)
-
-
-def _is_same_item(a: Sighting, b: Sighting) -> bool:
-    """Of two spans of a tool with one id in one trace. Some models number the tools that they ask for anew in each
-    conversation (``functions.web:0``), some in each answer."""
-    if a.of_model is not b.of_model or (a.scope, a.process) == (b.scope, b.process):
-        return False
-    return (_contains(a, b) or _contains(b, a)) and models_agree(a.models, b.models)
-
-
-def _may_be_same(a: Sighting, b: Sighting) -> bool:
-    if a.scope == b.scope or a.process != b.process or a.tenant != b.tenant or a.of_model is not b.of_model:
-        return False
-    if is_ours(a.scope) and is_ours(b.scope):
-        return False  # ours see every request once: side by side they are two calls, nested ones were wrappers above
-    if a.response_id and b.response_id and a.response_id != b.response_id:
-        return False
-    return (_contains(a, b) or _contains(b, a) or _coincide(a, b)) and models_agree(a.models, b.models)
-
-
-def _coincide(a: Sighting, b: Sighting) -> bool:
-    """Whether both were open for three quarters of each. Around a stream either span may be the last to end (Langfuse's
-    ends at the last event, ours with the stream), and on a busy machine more than the slack lies between."""
-    together = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
-    return 4 * together >= 3 * max(a.end_ns - a.start_ns, b.end_ns - b.start_ns) > 0
-
-
-def _is_doubtful(a: Sighting, b: Sighting) -> bool:
-    """Whether the totals of two spans that have some may differ although they are the same call."""
-    return (a.doubted or b.doubted) and NO_TOTALS not in (a.totals, b.totals)
-
-
-def _contains(outer: Sighting, inner: Sighting) -> bool:
-    return outer.start_ns - SLACK_NS <= inner.start_ns and inner.end_ns <= outer.end_ns + SLACK_NS

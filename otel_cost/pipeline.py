@@ -113,7 +113,7 @@ class Pipeline:
 
     def remember(self, record: CostRecord) -> None:
         """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart)."""
-        self._matcher.note(sighting_of_record(record), verdict_of(record), self._clock_ns())
+        self._matcher.note(sighting_of_record(record)._replace(adopted=True), verdict_of(record), self._clock_ns())
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until records that wait for prices are settled. False when they are not in time."""
@@ -177,7 +177,7 @@ class Pipeline:
         made = verdict_of(record)
         if record.opinions:
             record = self._weigher.compare(record, self._own_charge(record, query))
-        sighting = sighting._replace(priced=record.charge.status.counted)
+        sighting = sighting._replace(priced=record.charge.status.counted, adopted=True)
         verdict = self._matcher.adopt(sighting, made, self._clock_ns())
         if verdict.status is not None and made.status is None:
             record = replace(record, charge=Charge(verdict.status, verdict.reason), counted_as=verdict.counted_as)

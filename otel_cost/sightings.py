@@ -55,6 +55,8 @@ class Sighting(NamedTuple):
     """False where it is known that no price was found: another span of the call that has one takes its place."""
     doubted: bool = False
     """True where its emitter is known to miscount: a span of the same call may have other totals."""
+    adopted: bool = False
+    """True where its own process judged it, beside all other spans that it saw."""
     failed: bool = False
     """True where it ended with an error and without counts."""
 

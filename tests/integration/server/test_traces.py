@@ -294,6 +294,32 @@ def test_a_client_and_a_proxy_that_both_priced_one_response_are_one_charge(serve
     assert server.nano() == PRICE
 
 
+def test_a_client_and_a_proxy_are_one_charge_also_where_neither_says_which_process_it_is(server: Server) -> None:
+    """In one trace, as a request carries it on."""
+    attributes = {semconv.RESPONSE_ID: "chatcmpl-1", semconv.STATUS: "priced", semconv.COST_AMOUNT: PRICE / 1e9}
+    client, proxy = span(chat(**attributes), length_ns=2 * 10**9), span(chat(**attributes))
+    proxy.trace_id = client.trace_id
+    server.send(traces(proxy))
+    server.send(traces(client))
+    assert server.nano() == PRICE
+
+
+@pytest.mark.parametrize("response", ["chatcmpl-1", ""])
+@pytest.mark.parametrize("first", ["judged", "other"])
+def test_an_instrumentation_that_the_app_did_not_judge_is_matched_in_any_order(
+    server: Server, first: str, response: str
+) -> None:
+    """It writes to a tracer provider of its own, so that its spans come without a verdict, perhaps before ours."""
+    said = {semconv.RESPONSE_ID: response} if response else {}
+    verdict = {semconv.STATUS: "priced", semconv.COST_AMOUNT: PRICE / 1e9}
+    other, judged = span(chat(**said), length_ns=2 * 10**9), span(chat(**said, **verdict))
+    judged.trace_id = other.trace_id
+    bodies = {"judged": traces(judged), "other": traces(other, scope="my.tracing")}
+    for name in (first, *({*bodies} - {first})):
+        server.send(bodies[name])
+    assert server.nano() == PRICE
+
+
 def test_a_price_wins_over_an_app_that_had_none(server: Server) -> None:
     server.send(_priced_elsewhere("client", "unpriced", **{semconv.REASON: "unknown_model"}))
     server.send(_priced_elsewhere("proxy"))
