@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from otel_cost.forking import after_fork_in_child
 from otel_cost.lineage import Lineage
 from otel_cost.model import Layer, Reason, Status, Void, record_key
-from otel_cost.same_call import closeness, is_doubtful, is_same_response, may_be_same
+from otel_cost.same_call import closeness, is_aftermath, is_doubtful, is_same_response, may_be_same
 from otel_cost.sightings import NO_TOTALS, Call, Calls, Inside, Sighting, is_ours
 
 CAPACITY: Final = 100_000
@@ -170,7 +170,7 @@ class Matcher:
     def _counted_below(self, sighting: Sighting) -> Iterator[Sighting]:
         for span_id in self._lineage.below(sighting.trace_id, sighting.span_id):
             call = self._calls.get(record_key(sighting.trace_id, span_id))
-            if call is not None and call.sighting.of_model:
+            if call is not None and call.sighting.of_model and not is_aftermath(call.sighting, sighting):
                 yield call.sighting
 
     def _around(self, trace_id: str, span_id: str) -> tuple[Void, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from otel_cost.model import Layer
 from otel_cost.model_names import models_agree
 from otel_cost.sightings import NO_TOTALS, SLACK_NS, Sighting, is_ours
 
@@ -53,6 +54,14 @@ def _coincide(a: Sighting, b: Sighting) -> bool:
     ends at the last event, ours with the stream), and on a busy machine more than the slack lies between."""
     together = min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns)
     return 4 * together >= 3 * max(a.end_ns - a.start_ns, b.end_ns - b.start_ns) > 0
+
+
+def is_aftermath(inner: Sighting, outer: Sighting) -> bool:
+    """Whether a call below another span of its process began when that had ended, so that it is no part of it: what a
+    callback started. Agents may end before the calls that they started begin."""
+    if inner.process != outer.process or outer.layer is Layer.AGENT:
+        return False
+    return inner.start_ns > outer.end_ns + SLACK_NS
 
 
 def _contains(outer: Sighting, inner: Sighting) -> bool:

@@ -320,6 +320,20 @@ def test_an_instrumentation_that_the_app_did_not_judge_is_matched_in_any_order(
     assert server.nano() == PRICE
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_call_that_began_after_the_span_above_it_ended_takes_nothing_away(
+    server: Server, order: tuple[int, ...]
+) -> None:
+    """A framework's span that its app counted, and a larger call that a callback made afterwards, in its context."""
+    first = span(chat(**{semconv.STATUS: "priced", semconv.COST_AMOUNT: PRICE / 1e9}))
+    later = span(chat(2000, 200), start_ns=NOW - MINUTE // 2)
+    later.trace_id, later.parent_span_id = first.trace_id, first.span_id
+    bodies = (traces(first, scope="opentelemetry.instrumentation.genai.langchain"), traces(later))
+    for number in order:
+        server.send(bodies[number])
+    assert server.nano() == 3 * PRICE
+
+
 def test_a_price_wins_over_an_app_that_had_none(server: Server) -> None:
     server.send(_priced_elsewhere("client", "unpriced", **{semconv.REASON: "unknown_model"}))
     server.send(_priced_elsewhere("proxy"))
