@@ -318,4 +318,4 @@ def _is_around(sighting: Sighting, inside: Inside) -> bool:
 
 
 def _with_slack(tokens: int) -> int:
-    return tokens + max(16, tokens // 50)
+    return tokens + max(16, tokens // 50) if tokens else 0

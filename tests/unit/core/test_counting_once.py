@@ -270,6 +270,14 @@ def test_a_span_with_tokens_beyond_those_of_the_calls_inside_made_a_call_of_its_
     assert counted(world) == 2
 
 
+def test_a_small_call_around_one_that_failed_is_counted(world: World) -> None:
+    """A fallback to a provider that nobody instruments: there is no count to be off by a little."""
+    with world.call(scope=FRAMEWORK, kind=SpanKind.INTERNAL, usage=(12, 8)), world.call(usage=None, error__type="E429"):
+        pass
+    assert world.statuses() == ["priced", "priced"]
+    assert world.spend() > 0
+
+
 def test_a_burst_of_equal_calls_is_matched_one_to_one_and_in_time(world: World) -> None:
     """Every one of them overlaps every other one; the search for places is bounded and does not recurse."""
     from tests.support.world import chat
