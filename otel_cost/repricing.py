@@ -167,6 +167,8 @@ class _Today:
         kind = call.dimensions.get("kind", "")
         if kind not in (Kind.LLM, Kind.TOOL):
             return NOT_A_CALL
+        if kind == Kind.TOOL and call.charge.reason is Reason.INVALID_USAGE:
+            return NOT_FROM_PRICES  # the app said an amount, which could not be one
         if reason := _not_to_be_priced(call, self._catalog, kind == Kind.LLM):
             return reason
         charge = self._of_call(call) if kind == Kind.LLM else self._of_tool(call)

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from otel_cost.ledger import Ledger
 from otel_cost.ledger.base import MAX_STORED, Correction, SummaryQuery, Written
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.model import Charge, CostRecord, Reason, Status, Terms, Usage, record_key
+from otel_cost.model import Charge, CostRecord, Kind, Reason, Status, Terms, Usage, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 from otel_cost.pricing.overlay import load_overlays
 from otel_cost.pricing.snapshot import Snapshot
-from otel_cost.repricing import Window, reprice
+from otel_cost.repricing import NOT_FROM_PRICES, Window, reprice
 from otel_cost.used_before import UsedBefore
 
 START = 1_782_864_000 * 10**9  # 2026-07-01T00:00Z
@@ -184,3 +184,18 @@ def test_what_is_kept_up_in_a_server_is_what_the_book_says(
                     used = UsedBefore(ledger.used, pricer)
         ledger.write(waiting, booked_at_ns=START)
         assert abs(ledger.summary(EVER).total.amount_nano - sum(map(_due, _months(calls)))) <= len(calls)
+
+
+def test_a_tool_that_said_an_amount_which_could_not_be_one_is_left(snapshot: Snapshot) -> None:
+    """What the list says is not what the app meant to say."""
+    tools = Catalog(snapshot, load_overlays(inline=[{"tools": {"web": 0.01}}]))
+    said = [Charge(Status.UNPRICED, reason) for reason in (Reason.INVALID_USAGE, Reason.NO_RATE)]
+    calls = [
+        CostRecord(f"k{number}", "t", "s", "", START, START, "execute_tool", "", "web", "", charge, kind=Kind.TOOL)
+        for number, charge in enumerate(said)
+    ]
+    with open_ledger("sqlite://") as ledger:
+        ledger.write([replace(call, terms=Terms()) for call in calls], booked_at_ns=START)
+        found = reprice(ledger, tools, Window(START, START + 1))
+    assert (found.total.calls, found.total.new_nano) == (1, 10_000_000)
+    assert found.left == {NOT_FROM_PRICES: 1}
