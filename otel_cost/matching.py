@@ -32,7 +32,7 @@ from otel_cost.forking import after_fork_in_child
 from otel_cost.lineage import Lineage
 from otel_cost.model import Layer, Reason, Status, Void, record_key
 from otel_cost.same_call import closeness, is_aftermath, is_doubtful, is_same_response, may_be_same
-from otel_cost.sightings import NO_TOTALS, Call, Calls, Inside, Sighting, is_ours
+from otel_cost.sightings import NO_TOTALS, NOTHING_INSIDE, Call, Calls, Inside, Sighting, is_ours
 
 CAPACITY: Final = 100_000
 """Spans remembered, unless said otherwise."""
@@ -159,7 +159,9 @@ class Matcher:
         if not sighting.of_model:
             return False
         inside = self._inside(sighting)
-        return bool(inside.calls) and (sighting.layer is Layer.AGENT or _is_around(sighting, inside))
+        if sighting.layer is Layer.AGENT:
+            return inside.calls > inside.failed
+        return bool(inside.calls) and _is_around(sighting, inside)
 
     def _inside(self, sighting: Sighting) -> Inside:
         """What was counted inside a span: as its own process knows it, else as its trace says."""
@@ -286,18 +288,15 @@ class Matcher:
 
 
 def _sum(counted: Iterator[Sighting]) -> Inside:
-    calls = own_calls = into = out = 0
+    total = NOTHING_INSIDE
     for sighting in counted:
-        calls += 1
-        own_calls += is_ours(sighting.scope)
-        if sighting.totals != NO_TOTALS:
-            into += sighting.totals[0]
-            out += sighting.totals[1]
-    return Inside(calls, own_calls, into, out)
+        into, out = (0, 0) if sighting.totals == NO_TOTALS else sighting.totals
+        total = total.plus(Inside(1, int(is_ours(sighting.scope)), into, out, int(sighting.failed)))
+    return total
 
 
 def _judge_agent(sighting: Sighting, inside: Inside) -> Verdict:
-    if inside.calls:
+    if inside.calls > inside.failed:
         return _WRAPPER
     if sighting.kind != "CLIENT":
         return Verdict(Status.WRAPPER, Reason.INTERNAL_AGENT)

@@ -322,26 +322,22 @@ def _error_of(span: Span, attributes: Mapping[str, object]) -> str:
 def _add_to_ancestors(node: Node, record: CostRecord) -> None:
     if not record.charge.status.counted and record.charge.status is not Status.UNPRICED:
         return
-    calls = 1 if record.kind is Kind.LLM else 0
-    own_calls = calls and is_ours(record.scope)
-    into, out = (record.usage.get("input_tokens"), record.usage.get("output_tokens")) if record.usage else (0, 0)
+    counted = _counted(record)
     nano = record.charge.amount_nano
     above = node.parent
     with _nodes_lock:  # calls that run side by side add to the same spans
-        _add_up(above, Inside(calls, own_calls, into, out), nano)
+        while above is not None:
+            above.inside = above.inside.plus(counted)
+            above.subtree_nano += nano
+            above = above.parent
 
 
-def _add_up(above: Node | None, counted: Inside, nano: int) -> None:
-    while above is not None:
-        calls, own_calls, into, out = above.inside
-        above.inside = Inside(
-            calls + counted.calls,
-            own_calls + counted.own_calls,
-            into + counted.input_tokens,
-            out + counted.output_tokens,
-        )
-        above.subtree_nano += nano
-        above = above.parent
+def _counted(record: CostRecord) -> Inside:
+    """What the record is to the spans around it: a tool is no call of a model's."""
+    if record.kind is not Kind.LLM:
+        return NOTHING_INSIDE
+    into, out = (record.usage.get("input_tokens"), record.usage.get("output_tokens")) if record.usage else (0, 0)
+    return Inside(1, int(is_ours(record.scope)), into, out, int(record.charge.reason is Reason.FAILED))
 
 
 def labels_around(resolver: labelling.Resolver, where: Context | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import add
 from typing import Final, NamedTuple, TypeVar
 
 from otel_cost import semconv
@@ -25,6 +26,11 @@ class Inside(NamedTuple):
     input_tokens: int = 0
     output_tokens: int = 0
     """Sums over them."""
+    failed: int = 0
+    """Those that failed without usage: nothing that an agent can have spent."""
+
+    def plus(self, other: Inside) -> Inside:
+        return Inside(*map(add, self, other))
 
 
 NOTHING_INSIDE: Final = Inside()

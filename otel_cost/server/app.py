@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -13,7 +14,7 @@ from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.matching import CAPACITY, WINDOW_NS, Matcher
+from otel_cost.matching import CAPACITY, Matcher
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.server import problems
@@ -22,6 +23,10 @@ from otel_cost.server.ingest import Ingest
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.server.routes import costs, export, health
 from otel_cost.used_before import UsedBefore
+
+_REMEMBERED_NS: Final = 6 * 3600 * 10**9
+"""How long a call is remembered after it arrived, for spans around it to be judged against: an agent's own span arrives
+when it ends, hours after its first calls perhaps. The number of calls that are remembered is bounded as well."""
 
 
 def create_app(
@@ -53,9 +58,10 @@ def create_app(
         config=config,
         pricer=pricer,
         takers=(book,),
-        matcher=Matcher(can_void=True),
+        matcher=Matcher(can_void=True, window_ns=_REMEMBERED_NS),
         adopt=True,
         used_before=used.before,
+        clock_ns=clock,
     )
     ingest = Ingest(pipeline, book, config.server.max_body_bytes)
 
@@ -92,7 +98,7 @@ def _wait_for_prices(pricer: Pricer) -> None:
 
 def _remember_recent(pipeline: Pipeline, ledger: Ledger, now_ns: int) -> None:
     # The other span of a call may arrive after a restart: it has to be recognised then as well.
-    for record in ledger.recent(now_ns - WINDOW_NS, CAPACITY):
+    for record in ledger.recent(now_ns - _REMEMBERED_NS, CAPACITY):
         pipeline.remember(record)
 
 

@@ -397,3 +397,18 @@ def test_an_agent_and_the_calls_inside_it_arrive_in_any_order(
     assert statuses["operations"] == {"priced": 2, "wrapper": 1}
     spend, voided = (server.metric(f"otel_cost_book_{name}_usd_total") for name in ("spend", "voided"))
     assert spend - voided == pytest.approx(3 * PRICE / 10**9)
+
+
+def test_an_agent_that_took_an_hour_is_still_around_its_calls(config: Config, ledger: Ledger, pricer: Pricer) -> None:
+    now = [NOW]
+    app = create_app(config, ledger=ledger, pricer=pricer, clock=lambda: now[0])
+    agent = span({**chat(1000, 100), semconv.OPERATION_NAME: "invoke_agent"}, length_ns=61 * MINUTE)
+    inner = span(chat(1000, 100))
+    inner.trace_id, inner.parent_span_id = agent.trace_id, agent.span_id
+    with serving(app) as server:
+        server.send(traces(inner))
+        now[0] += 60 * MINUTE
+        server.send(traces(span(chat(1, 1)), agent))
+        total = server.summary()["total"]
+    assert isinstance(total, dict)
+    assert total["operations"] == {"priced": 2, "wrapper": 1}

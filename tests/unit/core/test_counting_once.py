@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 from opentelemetry import trace
@@ -151,6 +152,14 @@ def test_remote_agent_without_tokens_says_so(world: World) -> None:
     with world.call(gen_ai__operation__name="invoke_agent", usage=None):
         pass
     assert (world.finished()[0].attributes or {})[semconv.REASON] == "remote_agent"
+
+
+def test_a_remote_agent_is_charged_when_the_only_call_inside_it_failed(world: World) -> None:
+    agent = world.call(scope=FRAMEWORK, gen_ai__operation__name="invoke_agent")
+    with agent, suppress(RuntimeError), world.call(usage=None):
+        raise RuntimeError
+    assert world.statuses() == ["priced", "priced"]
+    assert world.spend() == 0.0035
 
 
 def test_agent_of_this_process_never_costs(world: World) -> None:
