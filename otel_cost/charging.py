@@ -7,6 +7,7 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.dialects import Reading
+from otel_cost.dialects.base import BEDROCK
 from otel_cost.ended import EndedSpan
 from otel_cost.model import Charge, Layer, Reason, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
@@ -50,15 +51,32 @@ def without_price(span: EndedSpan, reading: Reading) -> Charge | None:
     return None
 
 
+def usage_follows(span: EndedSpan, reading: Reading) -> bool:
+    """Whether a later span tells what the call used: its emitter has streams' usage there, or ours says that the answer
+    is fetched later."""
+    if span.error:
+        return False
+    return reading.follows or (reading.usage is None and span.attributes.get(semconv.USAGE_FOLLOWS) is True)
+
+
 def query_of(span: EndedSpan, reading: Reading) -> PriceQuery:
     return PriceQuery(
         provider=reading.provider,
-        model=reading.model_answered or reading.model_requested,
+        model=_priced_model(reading),
         at_ns=span.start_ns,
         service_tier=reading.service_tier,
         server_address=reading.server_address,
         requested_model=reading.model_requested,
     )
+
+
+def _priced_model(reading: Reading) -> str:
+    """The answered model. Anthropic's on Bedrock answer with a name of their own, without the region that is in Bedrock's
+    and decides the price."""
+    asked, answered = reading.model_requested, reading.model_answered
+    if not answered or (reading.provider.lower() in BEDROCK and answered in asked):
+        return asked
+    return answered
 
 
 def estimated_by(span: EndedSpan, reading: Reading) -> str:

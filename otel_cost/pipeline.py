@@ -134,7 +134,7 @@ class Pipeline:
             return self._adopted(adopted, seen.sighting, query)
         # Before it is judged: asking the book may fail, and what is judged once is not said again.
         so_far = self._so_far(seen, query)
-        if seen.reading.follows and not seen.span.error:
+        if charging.usage_follows(seen.span, seen.reading):
             verdict = _USAGE_FOLLOWS
             self._matcher.note(seen.sighting, verdict, self._clock_ns())
         else:

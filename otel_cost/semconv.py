@@ -63,6 +63,8 @@ USAGE_ESTIMATED: Final = "otel_cost.usage_estimated"
 """True on a span whose instrumentation had to estimate the token counts (a stream that was never asked for usage)."""
 USAGE_ESTIMATED_HOW: Final = "otel_cost.usage_estimated.how"
 """Which counts those are, how our instrumentors came by them, and what they could not see."""
+USAGE_FOLLOWS: Final = "otel_cost.usage_follows"
+"""True on a span whose answer is not made yet: what it uses is told when that is fetched."""
 
 # --- what is no model's call, and what is not to be recorded ----------------------------------------------------------
 USD: Final = "otel_cost.usd"

@@ -26,11 +26,15 @@ from otel_cost import semconv, shield
 from otel_cost.errors import BudgetExceeded
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
-from otel_cost_instrumentation._call import Arguments, Call, ReadRequest, Request
+from otel_cost_instrumentation._call import Arguments, Call, Request
+from otel_cost_instrumentation._downloads import Download, Results
 from otel_cost_instrumentation._lazy import Begun, LazyAsyncStream, LazyStream
+from otel_cost_instrumentation._once import Once
 
 Wrapped = Callable[..., object]
 AsyncWrapped = Callable[..., Awaitable[object]]
+ReadRequest = Callable[[object, tuple[object, ...], Arguments], Request | Download | None]
+"""From the instance, positional and keyword arguments of a call; None for a call that is none of ours. Must be pure."""
 Wrapper = Callable[[Callable[..., Any], object, tuple[object, ...], dict[str, object]], object]
 """What wrapt calls instead of a method: (bound method, instance, positional arguments, keyword arguments)."""
 
@@ -90,10 +94,14 @@ class Scope:
         self._name = semconv.INSTRUMENTATION_SCOPE_PREFIX + provider.name
         self._version = version
         self._reaper = reaper
+        self._told = Once()
         self._tracer: tuple[Runtime, Tracer] | None = None
 
     def call(self, runtime: Runtime, request: Request, hold: Hold | None) -> Call:
-        return Call(runtime, self._tracer_of, self._reaper, request, hold)
+        return Call(runtime, self._tracer_of, self._reaper, self._told, request, hold)
+
+    def results(self, runtime: Runtime, download: Download) -> Results:
+        return Results(runtime, self._tracer_of, self._told, download)
 
     def _tracer_of(self, runtime: Runtime) -> Tracer:
         cached = self._tracer
@@ -168,21 +176,21 @@ def _raise(error: Exception) -> None:
     raise error
 
 
-def _read(method: Method, instance: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
+def _read(method: Method, instance: object, args: tuple[object, ...], kwargs: Arguments) -> Request | Download | None:
     return shield.run("instrumentation: request", None, method.read, instance, args, kwargs)
 
 
 def _admit(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = runtime.admit(request.planned())
+        hold = None if request.spent else runtime.admit(request.planned())
     return scope.call(runtime, request, hold)
 
 
 async def _admit_async(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = await runtime.admit_async(request.planned())
+        hold = None if request.spent else await runtime.admit_async(request.planned())
     return scope.call(runtime, request, hold)
 
 
@@ -212,6 +220,8 @@ def sync_wrapper(method: Method, inside: Inside | None, scope: Scope) -> Wrapper
         request = None if runtime is None else _read(method, instance, args, kwargs)
         if runtime is None or request is None:
             return wrapped(*args, **kwargs)
+        if isinstance(request, Download):
+            return scope.results(runtime, request).returned(wrapped(*args, **kwargs))
         if request.lazy:
             return _lazily(wrapped(*args, **request.arguments), runtime, request, scope)
         call = _admit(runtime, request, scope)
@@ -239,6 +249,8 @@ def async_wrapper(method: Method, inside: Inside | None, scope: Scope) -> Wrappe
         request = None if runtime is None else _read(method, instance, args, kwargs)
         if runtime is None or request is None:
             return await wrapped(*args, **kwargs)
+        if isinstance(request, Download):
+            return await scope.results(runtime, request).returned_async(await wrapped(*args, **kwargs))
         if request.lazy:
             return _lazily(await wrapped(*args, **request.arguments), runtime, request, scope)
         call = await _admit_async(runtime, request, scope)

@@ -33,18 +33,24 @@ class Wire(NamedTuple):
     def decoded(self) -> object | None:
         """The JSON in it; None where it is none."""
         try:
-            # The library's own response undoes what its headers say, with the codecs that are there.
-            content = self.response(self.status, headers=self.headers, content=self.body).content
-            return cast("object", json.loads(content))
+            return cast("object", json.loads(self.content()))
         except (RuntimeError, ValueError):
             return None
 
+    def content(self) -> bytes:
+        """The body, unpacked: the library's own response undoes what its headers say, with the codecs that are there.
 
-def overhear(raw: object, heard: Callable[[Wire], object]) -> None:
-    """Have ``heard`` called when the app has read the last byte of an unread JSON body. It must not raise. Bodies that
-    are read already, and others than JSON, are left alone."""
+        Raises:
+            RuntimeError: it cannot.
+        """
+        return cast("bytes", self.response(self.status, headers=self.headers, content=self.body).content)
+
+
+def overhear(raw: object, heard: Callable[[Wire], object], kinds: str = "json") -> None:
+    """Have ``heard`` called when the app has read the last byte of an unread body whose content type has ``kinds`` in
+    it. It must not raise. Bodies that are read already, and empty and very large ones, are left alone."""
     response = cast("Any", raw).http_response
-    if not response.is_closed and "json" in response.headers.get("content-type", ""):
+    if not response.is_closed and kinds in response.headers.get("content-type", ""):
         head = Wire(type(response), response.status_code, response.headers, b"")
         response.stream = _Overheard(response.stream, lambda body: heard(head._replace(body=body)))
 

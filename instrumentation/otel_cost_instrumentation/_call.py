@@ -20,6 +20,7 @@ from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
 from otel_cost_instrumentation._estimates import Estimates, Prompt, Written
+from otel_cost_instrumentation._once import Once
 from otel_cost_instrumentation._read import Attributes
 from otel_cost_instrumentation._stream import Watcher, complete, is_raw, is_stream, watched
 
@@ -45,6 +46,9 @@ class Reader(Protocol):
         ...
 
 
+_NOTHING: Final[Attributes] = {}
+
+
 def _nothing_written(answer: object) -> None:
     return None
 
@@ -63,6 +67,9 @@ class Request(NamedTuple):
         written: From a complete answer to its text, for the same.
         lazy: What is returned is a generator, and the request goes out when it is asked for its first chunk.
         watch: From what the SDK returned to what the app gets, when that has yet to be read; None when it is complete.
+        accepted: Usage that is certain as soon as the provider has answered, whatever it answered.
+        spent: It asks for an answer that was made before: no budget can spare that any more.
+        told_again: Whoever asks gets the same answer again, with its usage: that is charged once per response id.
     """
 
     operation: str
@@ -81,6 +88,9 @@ class Request(NamedTuple):
     prompt: Prompt | None = None
     lazy: bool = False
     watch: Callable[[object, Watcher], object | None] = watched
+    accepted: Attributes = _NOTHING
+    spent: bool = False
+    told_again: bool = False
 
     def planned(self) -> PlannedCall:
         return PlannedCall(
@@ -107,16 +117,12 @@ class Request(NamedTuple):
         return known
 
 
-ReadRequest = Callable[[object, tuple[object, ...], Arguments], Request | None]
-"""From the instance, positional and keyword arguments of a call; None for a call that is none of ours. Must be pure."""
-
-
 class Call:
     """One admitted call. Opens one span, finishes once, from any thread; no method but ``__init__`` raises."""
 
     __slots__ = (
         "_chunks", "_claimed", "_estimates", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns",
-        "_reader", "_reaper", "_request", "_runtime", "_span", "_tracer_of",
+        "_reader", "_reaper", "_request", "_runtime", "_span", "_teller", "_tracer_of",
     )  # fmt: skip
 
     def __init__(
@@ -124,10 +130,12 @@ class Call:
         runtime: Runtime,
         tracer_of: Callable[[Runtime], Tracer],
         reaper: Reaper,
+        told: Once,
         request: Request,
         hold: Hold | None,
     ) -> None:
         self._runtime = runtime
+        self._teller = told.teller() if request.told_again else None
         self._tracer_of = tracer_of
         self._reaper = reaper
         self._request = request
@@ -173,6 +181,8 @@ class Call:
         stand_in = None
         try:
             stand_in = self._request.watch(result, self)
+            self._write(self._request.accepted)
+            stand_in = watched(result, self)
             if stand_in is None:
                 self.read_whole(complete(result))
                 return result
@@ -221,7 +231,7 @@ class Call:
             # A call that the provider says has failed, without a count, is one that failed before it cost anything.
             if semconv.ERROR_TYPE not in found:
                 found.update(self._estimates.of_answer(found, answer, self._request.written))
-            self._write(found)
+            self._write(self._charged(found))
 
     def saw(self, chunk: object) -> bool:
         return shield.run("instrumentation: chunk", True, self._saw, chunk)
@@ -294,7 +304,7 @@ class Call:
         """Write what a streamed answer has shown so far, estimated where the provider did not say."""
         found: Attributes = {}
         if self._reader is not None:
-            found = self._reader.attributes()
+            found = self._charged(self._reader.attributes())
             if self._first_chunk_s:
                 found[semconv.RESPONSE_TIME_TO_FIRST_CHUNK] = self._first_chunk_s
             estimated = self._estimated(found, self._reader.final, roughly)
@@ -305,6 +315,9 @@ class Call:
         if self._failure:
             found[semconv.ERROR_TYPE] = self._failure
         self._write(found)
+
+    def _charged(self, found: Attributes) -> Attributes:
+        return found if self._teller is None else self._teller.charged(found)
 
     def _estimated(self, known: Attributes, final: bool, roughly: bool) -> Attributes:
         # A stream that failed before it brought anything is a call that failed, not one that generated nothing.

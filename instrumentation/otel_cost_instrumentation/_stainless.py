@@ -38,6 +38,25 @@ def read_post(client: object, args: tuple[object, ...], kwargs: Arguments) -> Po
     return Post(path.partition("?")[0].strip("/"), body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
 
 
+class Get(NamedTuple):
+    """One ``client.get``."""
+
+    path: str
+    stream: bool
+    address: str
+    port: int
+
+
+def read_get(client: object, args: tuple[object, ...], kwargs: Arguments) -> Get | None:
+    """The call. Some paths are whole URLs, which the provider answered earlier."""
+    path = args[0] if args else kwargs.get("path")
+    if not isinstance(path, str):
+        return None
+    url = urlsplit(path)
+    address, port = _server(path if url.hostname else str(field(client, "base_url")))
+    return Get(url.path.strip("/"), kwargs.get("stream") is True, address, port)
+
+
 @lru_cache(maxsize=256)
 def _server(base_url: str) -> tuple[str, int]:
     """Host and port of a base URL."""

@@ -53,6 +53,10 @@ def embeddings(answer: object) -> tuple[str, ...] | None:
     return () if items(answer, "data") else None
 
 
+def nothing(answer: object) -> None:
+    """Of an answer that is no text, or is billed by what no text tells."""
+
+
 def message(answer: object) -> list[str] | None:
     """Of a message of Anthropic's."""
     if field(answer, "content") is None:

@@ -11,14 +11,17 @@ Sources: the types and the tracing of ``anthropic`` 2.12; Anthropic's documentat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from functools import partial
 from typing import Final
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Inside, Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
+from otel_cost_instrumentation._downloads import Download, Result, json_lines
 from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._read import (
     Attributes,
@@ -33,15 +36,9 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
-from otel_cost_instrumentation._stainless import provider_of, read_post
+from otel_cost_instrumentation._stainless import read_get, read_post
 from otel_cost_instrumentation._unread import unread
 
-HOSTS: Final[Mapping[str, str]] = {
-    "api.anthropic.com": "anthropic",
-    ".amazonaws.com": "aws.bedrock",
-    ".googleapis.com": "gcp.vertex_ai",
-    ".services.ai.azure.com": "anthropic",
-}
 _INPUTS: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 _MESSAGES: Final = "v1/messages"
 _FREE: Final = frozenset(
@@ -62,7 +59,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     post = read_post(client, args, kwargs)
     if post is None:
         return None
-    provider = provider_of(post.address, HOSTS, "anthropic")
+    provider = _hosts.behind(client, post.address, _hosts.ANTHROPIC, "anthropic")
     if post.path != _MESSAGES:
         return unread(post, provider, kwargs, _FREE)
     body = post.body
@@ -89,6 +86,31 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
         input_bytes=text_bytes(body.get("messages"), body.get("system"), body.get("tools")),
         max_output_tokens=count(body, "max_tokens"),
     )
+
+
+_RESULTS: Final = re.compile(r"v1/messages/batches/([^/]+)/results")
+
+
+def _read_results(client: object, args: tuple[object, ...], kwargs: Arguments) -> Download | None:
+    got = read_get(client, args, kwargs)
+    found = None if got is None else _RESULTS.search(got.path)
+    if got is None or found is None:
+        return None
+    return Download(
+        provider=_hosts.behind(client, got.address, _hosts.ANTHROPIC, "anthropic"),
+        address=got.address,
+        port=got.port,
+        lines=json_lines,
+        result=partial(_result, found[1]),
+    )
+
+
+def _result(batch: str, line: object) -> Result | None:
+    """One line of a batch's results. Requests that failed, were cancelled or expired are not billed."""
+    answer = field(line, "result", "message")
+    if text(line, "result", "type") != "succeeded" or answer is None:
+        return None
+    return Result(f"{batch}/{text(line, 'custom_id')}", semconv.OP_CHAT, message(answer))
 
 
 def message(answer: object) -> Attributes:
@@ -215,5 +237,7 @@ PROVIDER: Final = Provider(
             asynchronous=True,
             inside=_OWN_SPAN,
         ),
+        Method(module="anthropic._base_client", name="SyncAPIClient.get", read=_read_results),
+        Method(module="anthropic._base_client", name="AsyncAPIClient.get", read=_read_results, asynchronous=True),
     ),
 )

@@ -21,6 +21,8 @@ from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._openai_answers import chat, embeddings
+from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import (
     Attributes,
     Names,
@@ -36,7 +38,6 @@ from otel_cost_instrumentation._read import (
 )
 from otel_cost_instrumentation._stainless import provider_of
 from otel_cost_instrumentation._unread import UnreadStream, nothing
-from otel_cost_instrumentation.openai import ChatReader, chat, embeddings
 
 HOSTS: Final[Mapping[str, str]] = {
     "api.mistral.ai": "mistral_ai",

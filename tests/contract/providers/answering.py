@@ -14,10 +14,15 @@ class Answers:
     """What to answer, and the paths that were asked for."""
 
     def __init__(self, answer: Any) -> None:
-        self.payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.payload = b""
         self.headers = {"content-type": "application/json"}
         self.paths: list[str] = []
         self.url = ""
+        self.say(answer)
+
+    def say(self, answer: Any) -> None:
+        """Answer with this from now on: bytes as they are, anything else as JSON."""
+        self.payload = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
 
 class _Handler(Handler):
@@ -33,10 +38,12 @@ class _Handler(Handler):
         self.end_headers()
         self.wfile.write(owner.payload)
 
+    do_GET = do_POST
+
 
 @contextmanager
 def answering(answer: Any) -> Iterator[Answers]:
-    """A server on loopback that gives ``answer`` (JSON, or bytes) to every POST."""
+    """A server on loopback that gives ``answer`` (JSON, or bytes) to every GET and POST."""
     answers = Answers(answer)
     with Loopback(answers, _Handler) as server:
         answers.url = server.url

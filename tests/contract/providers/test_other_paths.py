@@ -21,9 +21,7 @@ PROMPT: Any = "hello"
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
 ANSWER = {"id": "x", "model": MODEL, "choices": [], "data": [], "usage": USAGE}
 OTHERS: dict[str, Callable[[openai.OpenAI, anthropic.Anthropic], object]] = {
-    "images": lambda client, _: client.images.generate(model="gpt-image-1", prompt=PROMPT),
-    "speech": lambda client, _: client.audio.speech.create(model="tts-1", voice="ash", input=PROMPT),
-    "transcription": lambda client, _: client.audio.transcriptions.create(model="whisper-1", file=b"RIFF"),
+    "videos": lambda client, _: client.post("/videos", cast_to=object, body={"model": "sora-2", "prompt": "x"}),
     "complete": lambda _, client: client.post("/v1/complete", cast_to=object, body={"model": "claude", "prompt": "x"}),
 }
 

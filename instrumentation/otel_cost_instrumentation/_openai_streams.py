@@ -1,0 +1,92 @@
+"""Streamed answers in OpenAI's formats, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, cast
+
+from otel_cost import semconv
+from otel_cost.estimating import Text
+from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._openai_answers import HEAD, response, token_usage
+from otel_cost_instrumentation._read import Attributes, count, field, items, text, texts
+
+
+class ChatReader:
+    """Chunks of a chat completion. ``conceal``: the chunk that only carries usage was asked for by otel-cost."""
+
+    def __init__(self, heard: Text, conceal: bool = False) -> None:
+        self._heard = heard
+        self._conceal = conceal
+        self._usage: object = None
+        self._head: Attributes = {}
+        self._reasons: dict[int, str] = {}
+
+    @property
+    def final(self) -> bool:
+        return self._usage is not None
+
+    def read(self, chunk: object) -> bool:
+        choices = items(chunk, "choices")
+        for choice in choices:
+            self._read_choice(choice)
+        if not self._head.get(semconv.RESPONSE_ID) or text(chunk, "service_tier"):
+            self._head = texts(chunk, HEAD)
+        usage = field(chunk, "usage")
+        if usage is not None:
+            self._usage = usage
+            return not self._conceal or bool(choices)
+        if self._reasons:
+            # Groq tells its usage with the last choice, asked or not, in a corner of its own.
+            self._usage = field(chunk, "x_groq", "usage") or self._usage
+        if self._conceal:
+            _hide_usage(chunk)
+        return True
+
+    def _read_choice(self, choice: object) -> None:
+        for piece in written.said(choice, "delta"):
+            self._heard.add(piece)
+        reason = text(choice, "finish_reason")
+        if reason:
+            self._reasons[count(choice, "index") or 0] = reason
+
+    def attributes(self) -> Attributes:
+        found = self._head | token_usage(self._usage)
+        if self._reasons:
+            found[semconv.RESPONSE_FINISH_REASONS] = [self._reasons[index] for index in sorted(self._reasons)]
+        return found
+
+
+def _hide_usage(chunk: object) -> None:
+    """Asked for usage, the API writes ``usage: null`` on every other chunk: without us the field would be unset."""
+    fields = getattr(chunk, "model_fields_set", None)
+    if isinstance(fields, set):
+        cast("set[str]", fields).discard("usage")
+
+
+_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+
+class ResponseReader:
+    """Events of a streamed response. ``read_answer``: reads the response as far as it is in an event."""
+
+    def __init__(self, heard: Text, read_answer: Callable[[object], Attributes] = response) -> None:
+        self._heard = heard
+        self._read_answer = read_answer
+        self._known: Attributes = {}
+        self.final = False
+
+    def read(self, event: object) -> bool:
+        kind = text(event, "type")
+        if kind.endswith(".delta"):
+            self._heard.add(text(event, "delta"))
+        elif kind in _ENDS or kind == "response.created":
+            answer = field(event, "response")
+            self._known = self._read_answer(answer)
+            self.final = kind in _ENDS and field(answer, "usage") is not None
+        elif kind == "error":
+            self._known[semconv.ERROR_TYPE] = text(event, "code") or kind
+        return True
+
+    def attributes(self) -> Attributes:
+        return dict(self._known)
