@@ -22,10 +22,10 @@ provision: ## The real parts that the tests run: Prometheus, promtool, a Collect
 test: provision ## All tests but the emitter matrix (ARGS="tests/unit -x" goes to pytest)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(ARGS)
 
-test-emitters: ## Other people's instrumentation, one cached environment a set
+test-emitters: ## Other people's instrumentation and the oldest SDKs, one cached environment a set
 	@VENV=$(VENV) .ci/bootstrap all,test
 	@$(BIN)/python -m tests.emitters.environments
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m emitters tests/emitters $(ARGS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m emitters tests/emitters tests/versions $(ARGS)
 
 lint: ## ruff, mypy, pyright, import-linter
 	@VENV=$(VENV) .ci/bootstrap dev

@@ -71,8 +71,8 @@ def query_of(span: EndedSpan, reading: Reading) -> PriceQuery:
 
 
 def _priced_model(reading: Reading) -> str:
-    """The answered model. Anthropic's on Bedrock answer with a name of their own, without the region that is in Bedrock's
-    and decides the price."""
+    """The answered model. Anthropic's on Bedrock answer with their own name, without the region in Bedrock's name,
+    which decides the price."""
     asked, answered = reading.model_requested, reading.model_answered
     if not answered or (reading.provider.lower() in BEDROCK and answered in asked):
         return asked

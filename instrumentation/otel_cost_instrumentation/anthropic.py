@@ -5,6 +5,11 @@ Anthropic's ``input_tokens`` leaves out what was read from and written to the ca
 ``_request`` and ends before that returns. There it is claimed and written to; without it (switched off, or an older
 SDK) a span of ours is opened at the same place.
 
+Supported from 0.47.2 on, tested with that and 2.12. (Before, the stream helper reads past the stream that it was given,
+and is estimated.) Clients keep their methods, so they have to be made after otel-cost is active. Batches are charged
+when their results are read. How long code ran that Anthropic runs, which is billed beyond the free hours, no answer
+tells: that fee is not in the charge.
+
 Sources: the types and the tracing of ``anthropic`` 2.12; Anthropic's documentation of compaction for the rule that all
 ``usage.iterations`` are billed.
 """

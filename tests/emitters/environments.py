@@ -105,6 +105,8 @@ CLOUDS: Final = EmitterSet(
         "openinference-instrumentation-mistralai==2.2.2",
     ),
 )
+OLDEST: Final = EmitterSet("oldest", ("openai==1.66.0", "anthropic==0.47.2"))
+"""The oldest releases of the SDKs that our instrumentors are held to; no emitter is in it (tests/versions)."""
 SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT, CLOUDS)
 """The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
 pin the SDKs to older releases, as OpenTelemetry's google-genai does."""
@@ -144,8 +146,8 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Make what is missing; 0 unless one could not be made in CI."""
-    made = [emitters.python.exists() or _create(emitters) for emitters in SETS]
-    for emitters in SETS:
+    made = [emitters.python.exists() or _create(emitters) for emitters in (*SETS, OLDEST)]
+    for emitters in (*SETS, OLDEST):
         _say(f"{emitters.name}: {emitters.home if emitters.python.exists() else 'missing'}")
     return 0 if all(made) or not tools.in_ci() else 1
 

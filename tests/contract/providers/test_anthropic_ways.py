@@ -1,4 +1,4 @@
-"""Ways of calling Anthropic's models beside the plain one: other clouds' clients, tools that it runs, and what is free."""
+"""Ways of calling Anthropic's models beside the plain one: other clouds' clients, tools that it runs, what is free."""
 
 from __future__ import annotations
 

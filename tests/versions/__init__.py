@@ -1,0 +1,1 @@
+"""The oldest supported releases of SDKs, in an environment of their own."""
