@@ -69,7 +69,7 @@ class Request(NamedTuple):
         watch: From what the SDK returned to what the app gets, when that has yet to be read; None when it is complete.
         accepted: Usage that is certain as soon as the provider has answered, whatever it answered.
         spent: It asks for an answer that was made before: no budget can spare that any more.
-        told_again: Whoever asks gets the same answer again, with its usage: that is charged once per response id.
+        told_again: Whoever asks gets the same answer and its usage again: charged once per response id.
     """
 
     operation: str

@@ -149,13 +149,14 @@ def json_lines(body: bytes, marks: Collection[bytes] = ()) -> Iterator[object]:
     start = 0
     while start < len(body):
         end = body.find(b"\n", start)
-        end = len(body) if end < 0 else end
-        line = body[start:end].strip()
+        begin, end = start, len(body) if end < 0 else end
         start = end + 1
-        if not all(mark in line for mark in marks):
+        if not body[begin : begin + 2].strip():
+            continue
+        if any(body.find(mark, begin, end) < 0 for mark in marks):
             return
         try:
-            yield json.loads(line)
+            yield json.loads(body[begin:end])
         except ValueError:
             continue
 

@@ -1,8 +1,8 @@
 """The ``openai`` SDK: chat and text completions, responses, embeddings, images, speech, transcription, and what is
 fetched later; also against hosts that speak its formats.
 
-Supported from 1.66 on, tested with that and 3.54. Clients keep their methods, so they have to be made after otel-cost is
-active. Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include their parts.
+Supported from 1.66 on, tested with that and 3.54. Clients keep their methods, so they have to be made after otel-cost
+is active. Sources: the types of ``openai`` 3.54. OpenAI's input and output counts include their parts.
 """
 
 from __future__ import annotations
