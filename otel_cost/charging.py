@@ -7,10 +7,10 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.dialects import Reading
-from otel_cost.dialects.base import BEDROCK
 from otel_cost.ended import EndedSpan
 from otel_cost.model import Charge, Layer, Reason, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
+from otel_cost.pricing.providers import priced_model
 from otel_cost.pricing.schedules import SoFar
 
 LOADING: Final = Charge(Status.UNPRICED, Reason.PRICES_LOADING)
@@ -62,21 +62,12 @@ def usage_follows(span: EndedSpan, reading: Reading) -> bool:
 def query_of(span: EndedSpan, reading: Reading) -> PriceQuery:
     return PriceQuery(
         provider=reading.provider,
-        model=_priced_model(reading),
+        model=priced_model(reading.provider, reading.model_requested, reading.model_answered),
         at_ns=span.start_ns,
         service_tier=reading.service_tier,
         server_address=reading.server_address,
         requested_model=reading.model_requested,
     )
-
-
-def _priced_model(reading: Reading) -> str:
-    """The answered model. Anthropic's on Bedrock answer with their own name, without the region in Bedrock's name,
-    which decides the price."""
-    asked, answered = reading.model_requested, reading.model_answered
-    if not answered or (reading.provider.lower() in BEDROCK and answered in asked):
-        return asked
-    return answered
 
 
 def estimated_by(span: EndedSpan, reading: Reading) -> str:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from otel_cost.ledger.base import MAX_STORED, Entry, Used
 from otel_cost.model import Called, Charge, CostRecord, Kind, Terms
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
+from otel_cost.pricing.providers import priced_model
 from otel_cost.pricing.schedules import Schedule, SoFar
 
 MAX_ACCOUNTS: Final = 1024
@@ -61,7 +62,7 @@ def query_of(called: Called, at_ns: int) -> PriceQuery:
     terms = called.terms or _UNKNOWN
     return PriceQuery(
         provider=called.provider,
-        model=called.model_answered or called.model_requested,
+        model=priced_model(called.provider, called.model_requested, called.model_answered),
         at_ns=at_ns,
         service_tier=terms.service_tier,
         server_address=terms.server_address,

@@ -99,6 +99,14 @@ def resource_model(ref: str) -> str:
     return match[1] if match is not None else ""
 
 
+def priced_model(provider: str, asked: str, answered: str) -> str:
+    """The model that a call is priced by: the one that answered. Anthropic's on Bedrock answer with their own name,
+    without the region in Bedrock's, which decides the price: there it is the one that was asked for."""
+    if asked != answered and answered in asked and canonical(provider) == "aws":
+        return asked
+    return answered or asked
+
+
 def _is_own_address(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
