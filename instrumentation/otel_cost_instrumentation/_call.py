@@ -26,6 +26,7 @@ from otel_cost_instrumentation._stream import Watcher, complete, is_raw, is_stre
 
 Arguments = Mapping[str, object]
 _SECOND_NS: Final = 1e9
+_NOTHING: Final[Attributes] = {}
 
 
 class Reader(Protocol):
@@ -44,9 +45,6 @@ class Reader(Protocol):
     def attributes(self) -> Attributes:
         """What is known so far."""
         ...
-
-
-_NOTHING: Final[Attributes] = {}
 
 
 def _nothing_written(answer: object) -> None:
