@@ -19,7 +19,7 @@ def said(choice: object, where: str) -> Iterator[str]:
     """Of one choice, or of one chunk of it. ``where``: its field with the message."""
     message = field(choice, where)
     yield text(choice, "text")
-    for name in ("content", "refusal", "reasoning_content"):
+    for name in ("content", "refusal", _thought(message)):
         value = field(message, name)
         if isinstance(value, str):
             yield value
@@ -28,6 +28,11 @@ def said(choice: object, where: str) -> Iterator[str]:
     for call in items(message, "tool_calls"):
         yield text(call, "function", "name")
         yield text(call, "function", "arguments")
+
+
+def _thought(message: object) -> str:
+    """The field with reasoning, which has two names; some servers write both."""
+    return "reasoning_content" if text(message, "reasoning_content") else "reasoning"
 
 
 def response(answer: object) -> list[str] | None:

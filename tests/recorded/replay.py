@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from unittest import mock
 
 import anthropic
+import groq
 import openai
 from opentelemetry.sdk import trace as sdk_trace
 
@@ -29,8 +30,10 @@ from tests.recorded.other_sdks import call_bedrock, call_cohere, call_google, ca
 from tests.recorded.seen import Seen
 from tests.support.world import World, make_world
 
-_OPENAI: Final = frozenset({"openai", "azure", "groq", "deepseek", "together"})
+_OPENAI: Final = frozenset({"openai", "azure", "deepseek", "together"})
 """Providers whose recordings the ``openai`` SDK can read, as apps do by giving it another base URL."""
+_OWN: Final[Mapping[str, str]] = {"groq": "groq", "mistral": "mistralai"}
+"""Providers whose recordings are read by an SDK that only they have."""
 _UNITS: Final[Mapping[str, str]] = {
     semconv.USAGE_INPUT_TOKENS: "input_tokens",
     semconv.USAGE_OUTPUT_TOKENS: "output_tokens",
@@ -58,8 +61,8 @@ def sdk_of(exchange: Exchange) -> str:
         return "openai"
     if exchange.provider in ("gemini", "vertex"):
         return "" if "enum-encoding" in exchange.query else "google-genai"
-    if exchange.provider == "mistral":
-        return "mistralai"
+    if exchange.provider in _OWN:
+        return _OWN[exchange.provider]
     if exchange.provider == "anthropic" or _is_message_on_bedrock(exchange):
         return "anthropic"
     return {"bedrock": "boto3", "cohere": "cohere"}.get(exchange.provider, "")
@@ -110,10 +113,7 @@ def _call(exchange: Exchange, world: World) -> None:
     if sdk_of(exchange) in others:
         others[sdk_of(exchange)](exchange, transport)
         return
-    client: Any = _openai_client(exchange)
-    if sdk_of(exchange) == "anthropic":
-        client = _anthropic_client(exchange, world)
-    with client:
+    with _client(exchange, world) as client:
         method = _method(client, exchange)
         answer = method(**_arguments(method, exchange))
         if exchange.streamed:
@@ -146,6 +146,18 @@ def _arguments(method: Call, exchange: Exchange) -> dict[str, Any]:
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------
+
+
+def _client(exchange: Exchange, world: World) -> Any:
+    """Of an SDK made by Stainless."""
+    if sdk_of(exchange) == "anthropic":
+        return _anthropic_client(exchange, world)
+    return _groq_client(exchange) if sdk_of(exchange) == "groq" else _openai_client(exchange)
+
+
+def _groq_client(exchange: Exchange) -> groq.Groq:
+    http: Any = groq.DefaultHttpxClient(transport=transport(groq.DefaultHttpxClient, exchange))
+    return groq.Groq(base_url=f"https://{exchange.host}", api_key="none", max_retries=0, http_client=http)
 
 
 def _openai_client(exchange: Exchange) -> openai.OpenAI:
