@@ -27,7 +27,7 @@ class Endpoint:
     Attributes:
         inputs: Fields of the body that are sent as tokens; none where tokens are not what is billed.
         tools: The field with the tools that are offered.
-        limits: Fields with the limit of the output for one choice, the first that is there counts.
+        limits: Fields with the limit of the output for one choice, the first that is there counts; below 0 is none.
         unseen: Fields that stand for more than they say.
     """
 
@@ -52,7 +52,8 @@ class Endpoint:
     ) -> Request:
         """``settings``: where temperature and limits are, if not in the body itself."""
         settings = body if settings is None else settings
-        limit = next((found for name in self.limits if (found := count(settings, name)) is not None), None)
+        told = (count(settings, name) for name in self.limits)
+        limit = next((number for number in told if number is not None and number >= 0), None)
         choices = count(body, "n") or 1
         return Request(
             operation=self.operation,

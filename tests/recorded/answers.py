@@ -257,10 +257,10 @@ def _cohere(exchange: Exchange, draft: _Draft) -> None:
 
 
 def _ollama(exchange: Exchange, draft: _Draft) -> None:
-    """A prompt that Ollama still had in memory is not evaluated again, and not counted."""
+    """A count of 0 is left out: of a prompt that Ollama still had in memory nothing is evaluated."""
     last = exchange.documents[-1]
     draft.at = _parsed(last["created_at"])
-    draft.whole("input_tokens", last.get("prompt_eval_count"))
+    draft.whole("input_tokens", last.get("prompt_eval_count", 0))
     draft.whole("output_tokens", last["eval_count"])
 
 

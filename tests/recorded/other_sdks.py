@@ -13,6 +13,7 @@ import boto3
 import cohere
 import httpx
 import httpx2
+import ollama
 import urllib3
 from botocore.awsrequest import AWSResponse
 from google import genai
@@ -107,3 +108,15 @@ def call_cohere(exchange: Exchange, transport: Transport) -> None:
                 pass
         else:
             getattr(client, exchange.endpoint)(**asked)
+
+
+def call_ollama(exchange: Exchange, transport: Transport) -> None:
+    """Through ``ollama``."""
+    asked: dict[str, Any] = {"model": exchange.model_requested, "stream": exchange.streamed}
+    with ollama.Client(f"http://{exchange.host}", transport=transport(httpx.Client, exchange)) as client:
+        if exchange.endpoint == "generate":
+            answer: Any = client.generate(prompt=_LEFT_OUT, **asked)
+        else:
+            answer = client.chat(messages=[{"role": "user", "content": _LEFT_OUT}], **asked)
+        if exchange.streamed:
+            list(answer)

@@ -26,13 +26,13 @@ from otel_cost import runtime, semconv
 from otel_cost.model import NANO
 from tests.recorded.bill import UNDATED
 from tests.recorded.exchanges import Exchange
-from tests.recorded.other_sdks import call_bedrock, call_cohere, call_google, call_mistral
+from tests.recorded.other_sdks import call_bedrock, call_cohere, call_google, call_mistral, call_ollama
 from tests.recorded.seen import Seen
 from tests.support.world import World, make_world
 
 _OPENAI: Final = frozenset({"openai", "azure", "deepseek", "together"})
 """Providers whose recordings the ``openai`` SDK can read, as apps do by giving it another base URL."""
-_OWN: Final[Mapping[str, str]] = {"groq": "groq", "mistral": "mistralai"}
+_OWN: Final[Mapping[str, str]] = {"groq": "groq", "mistral": "mistralai", "ollama": "ollama"}
 """Providers whose recordings are read by an SDK that only they have."""
 _UNITS: Final[Mapping[str, str]] = {
     semconv.USAGE_INPUT_TOKENS: "input_tokens",
@@ -109,7 +109,13 @@ def _quiet() -> Iterator[None]:
 
 
 def _call(exchange: Exchange, world: World) -> None:
-    others = {"google-genai": call_google, "mistralai": call_mistral, "boto3": call_bedrock, "cohere": call_cohere}
+    others = {
+        "google-genai": call_google,
+        "mistralai": call_mistral,
+        "boto3": call_bedrock,
+        "cohere": call_cohere,
+        "ollama": call_ollama,
+    }
     if sdk_of(exchange) in others:
         others[sdk_of(exchange)](exchange, transport)
         return
@@ -194,7 +200,7 @@ def transport(client: type, exchange: Exchange) -> Any:
 
     def answer(request: Any) -> Any:
         # The query is left out: the anthropic SDK has stopped sending the one that it was recorded with.
-        assert (request.url.host, request.url.path) == (exchange.host, exchange.path)
+        assert (request.url.netloc.decode(), request.url.path) == (exchange.host, exchange.path)
         kind = exchange.content_type or ("text/event-stream" if exchange.streamed else "application/json")
         return library.Response(200, headers={**exchange.headers, "content-type": kind}, content=exchange.body)
 

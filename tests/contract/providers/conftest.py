@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
 
 import otel_cost_instrumentation
 from otel_cost import runtime
-from otel_cost.config import Config
+from otel_cost.config import Config, PriceSettings
 from otel_cost.demo.provider import StandInProvider
 from otel_cost.model import CostRecord
-from tests.contract.providers.cases import CASES, WIRES, Case, Client
+from otel_cost.pricing import Pricer, pricer_of
+from tests.contract.providers.cases import CASES, PRICES, WIRES, Case, Client
 from tests.support.world import World, make_world
 
 ClientMaker = Callable[..., Client]
@@ -52,9 +54,18 @@ def config() -> Config:
     return Config(stream_usage_hosts=(STAND_IN,))
 
 
+@cache
+def _prices() -> Pricer:
+    """Loaded once for all tests."""
+    pricer = pricer_of(Config(prices=PriceSettings(overlay=PRICES)))
+    pricer.start_loading()
+    assert pricer.catalog(60) is not None
+    return pricer
+
+
 @pytest.fixture
 def world(config: Config) -> Iterator[World]:
-    made = make_world(config)
+    made = make_world(config, pricer=_prices())
     otel_cost_instrumentation.activate()
     yield made
     otel_cost_instrumentation.deactivate()
