@@ -28,6 +28,7 @@ from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._call import Arguments, Call, Request
 from otel_cost_instrumentation._downloads import Download, Results
+from otel_cost_instrumentation._enclosing import enclose, enclosing, release
 from otel_cost_instrumentation._lazy import Begun, LazyAsyncStream, LazyStream
 from otel_cost_instrumentation._once import Once
 
@@ -58,7 +59,7 @@ class Method:
 
     Attributes:
         module: Where it is defined. Wrapped when that is imported, or at once.
-        name: Class and method, such as ``Client.post``.
+        name: Class and method, such as ``Client.post``, or a function of the module.
         read: Reads the call's arguments; None for calls that are none of ours.
         asynchronous: It is a coroutine function.
         mine: For a method that everything else passes too: whether an instance's calls can be ours, at little cost.
@@ -128,15 +129,17 @@ class _Set:
 class _Current:
     """Opens a call and makes its span the current one for a block, so that HTTP spans become its children."""
 
-    __slots__ = ("_token",)
+    __slots__ = ("_enclosing", "_token")
 
     def __init__(self, call: Call) -> None:
         span = call.open()
+        self._enclosing = enclose(call.inside)
         self._token: Token[Context] | None = None if span is None else context.attach(trace.set_span_in_context(span))
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        release(self._enclosing)
         if self._token is not None:
             context.detach(self._token)
 
@@ -180,17 +183,22 @@ def _read(method: Method, instance: object, args: tuple[object, ...], kwargs: Ar
     return shield.run("instrumentation: request", None, method.read, instance, args, kwargs)
 
 
+def _is_asked(request: Request) -> bool:
+    """Whether budgets are asked: not for what is spent already, nor again for what a call around this one asked for."""
+    return not request.spent and enclosing() is None
+
+
 def _admit(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = None if request.spent else runtime.admit(request.planned())
+        hold = runtime.admit(request.planned()) if _is_asked(request) else None
     return scope.call(runtime, request, hold)
 
 
 async def _admit_async(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = None if request.spent else await runtime.admit_async(request.planned())
+        hold = await runtime.admit_async(request.planned()) if _is_asked(request) else None
     return scope.call(runtime, request, hold)
 
 

@@ -19,6 +19,7 @@ from otel_cost.model import PlannedCall
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
+from otel_cost_instrumentation._enclosing import Enclosed, enclosing
 from otel_cost_instrumentation._estimates import Estimates, Prompt, Written
 from otel_cost_instrumentation._once import Once
 from otel_cost_instrumentation._read import Attributes
@@ -104,10 +105,11 @@ class Request(NamedTuple):
         """What is known when the span starts."""
         known: Attributes = {
             semconv.OPERATION_NAME: self.operation,
-            semconv.SERVER_ADDRESS: self.address,
-            semconv.SERVER_PORT: self.port,
             **self.parameters,
         }
+        if self.address:  # a gateway may keep it to itself until it answers
+            known[semconv.SERVER_ADDRESS] = self.address
+            known[semconv.SERVER_PORT] = self.port
         if self.model:  # an agent's is known to the provider alone
             known[semconv.REQUEST_MODEL] = self.model
         if self.provider:
@@ -120,7 +122,7 @@ class Call:
 
     __slots__ = (
         "_chunks", "_claimed", "_estimates", "_failure", "_first_chunk_s", "_hold", "_once", "_opened_ns",
-        "_reader", "_reaper", "_request", "_runtime", "_span", "_teller", "_tracer_of",
+        "_reader", "_reaper", "_request", "_runtime", "_span", "_teller", "_tracer_of", "inside",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +148,7 @@ class Call:
         self._opened_ns = 0
         self._chunks = 0
         self._first_chunk_s = 0.0
+        self.inside = Enclosed()
         self._once = threading.Lock()
 
     # --- before the answer --------------------------------------------------------------------------------------------
@@ -157,6 +160,9 @@ class Call:
     def _open(self) -> Span:
         request = self._request
         self._opened_ns = time.perf_counter_ns()
+        around = enclosing()
+        if around is not None:
+            around.add(self)
         theirs = self._runtime.claimable(request.operation, request.model)
         if theirs is None:
             self._span = self._tracer_of(self._runtime).start_span(
@@ -277,6 +283,10 @@ class Call:
 
     abandoned = finished
 
+    def left_behind(self) -> None:
+        if self._reader is not None:
+            self.finished()
+
     def lost(self) -> None:
         if self._claimed:
             # In a finaliser nothing is loaded: another thread may be loading the same, and wait for a lock of this one.
@@ -285,6 +295,7 @@ class Call:
 
     def _finish(self) -> None:
         self._reaper.forget(self)
+        self.inside.end()
         try:
             shield.run("instrumentation: describe", None, self._describe)
         finally:

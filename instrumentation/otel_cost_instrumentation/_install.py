@@ -58,7 +58,7 @@ class Installation:
     def __init__(self) -> None:
         self._active = True
         self._reaper = Reaper()
-        self._wrapped: list[tuple[type, str, object, object]] = []
+        self._wrapped: list[tuple[type | ModuleType, str, object, object]] = []
 
     def add(self, provider: Provider) -> None:
         """Wrap the provider's methods: at once where their module is loaded, otherwise when it will be."""
@@ -79,9 +79,9 @@ class Installation:
         """Put the wrappers of ``method`` into ``module``, or none of them where it does not look as expected."""
         if not self._active:
             return
-        class_name, _, function = method.name.partition(".")
-        owner = getattr(module, class_name, None)
-        if not isinstance(owner, type) or not callable(vars(owner).get(function)):
+        class_name, _, function = method.name.rpartition(".")
+        owner = getattr(module, class_name, None) if class_name else module
+        if not isinstance(owner, type | ModuleType) or not callable(vars(owner).get(function)):
             _log.warning("%s.%s is not there: calls through it are not seen", method.module, method.name)
             return
         inside = method.inside if method.inside is not None and _has(owner, method.inside) else None
@@ -135,7 +135,7 @@ def _async_sieve(original: Any, around: Any, mine: Callable[[object], bool]) -> 
     return call
 
 
-def _has(owner: type, inside: Inside) -> bool:
+def _has(owner: type | ModuleType, inside: Inside) -> bool:
     return all(callable(vars(owner).get(name)) for name in (inside.send, inside.answer))
 
 

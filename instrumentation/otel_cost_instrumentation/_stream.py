@@ -50,6 +50,7 @@ class _Shape(Enum):
     WHOLE = auto()
     SYNC_STREAM = auto()
     ASYNC_STREAM = auto()
+    EITHER_STREAM = auto()
     RAW = auto()
 
 
@@ -57,7 +58,9 @@ class _Shapes(dict[type, _Shape]):
     """Type to what answers of it are. Remembered, as a model class is slow to say what it has not."""
 
     def __missing__(self, kind: type) -> _Shape:
-        if hasattr(kind, "__next__"):
+        if hasattr(kind, "__next__") and hasattr(kind, "__anext__"):
+            found = _Shape.EITHER_STREAM
+        elif hasattr(kind, "__next__"):
             found = _Shape.SYNC_STREAM
         elif hasattr(kind, "__anext__"):
             found = _Shape.ASYNC_STREAM
@@ -71,10 +74,11 @@ class _Shapes(dict[type, _Shape]):
 
 
 _shapes: Final = _Shapes()
+_STREAMS: Final = frozenset({_Shape.SYNC_STREAM, _Shape.ASYNC_STREAM, _Shape.EITHER_STREAM})
 
 
 def is_stream(result: object) -> bool:
-    return _shapes[type(result)] in (_Shape.SYNC_STREAM, _Shape.ASYNC_STREAM)
+    return _shapes[type(result)] in _STREAMS
 
 
 def is_raw(result: object) -> bool:
@@ -98,6 +102,8 @@ def watched(result: object, watcher: Watcher) -> object | None:
         return SyncStream(result, watcher)
     if shape is _Shape.ASYNC_STREAM:
         return AsyncStream(result, watcher)
+    if shape is _Shape.EITHER_STREAM:
+        return EitherStream(result, watcher)
     return None if cast("Any", result).http_response.is_closed else RawResponse(result, watcher)
 
 
@@ -194,9 +200,9 @@ class AsyncStream(Watched):
     """An asynchronous iterator of chunks."""
 
     def __aiter__(self) -> AsyncIterator[object]:
-        return self._self_chunks() if _makes_generators(type(self.__wrapped__)) else self
+        return self._self_chunks_later() if _makes_generators(type(self.__wrapped__)) else self
 
-    async def _self_chunks(self) -> AsyncIterator[object]:
+    async def _self_chunks_later(self) -> AsyncIterator[object]:
         while True:
             try:
                 chunk = await self.__anext__()
@@ -240,6 +246,15 @@ class AsyncStream(Watched):
         return cast(
             "bool | None", await self._self_end_later(self.__wrapped__.__aexit__, exc_type, exc_value, traceback)
         )
+
+
+class EitherStream(SyncStream, AsyncStream):
+    """An iterator of chunks that the app may read in either way."""
+
+    @property
+    def close(self) -> Any:
+        # It need not have one: looking it up has to fail where it would have.
+        return functools.partial(self._self_end, self.__wrapped__.close)
 
 
 class ClosingResponse(_Proxy):

@@ -1,0 +1,172 @@
+"""``litellm`` (1.80 and later): completion, acompletion, embedding, aembedding, and its Router, which calls these.
+
+The four public functions are what all calls have in common: under them LiteLLM asks some providers through their SDKs
+and others by itself, in ways that change with each release. Retries and fallbacks of the Router, and fallbacks of a
+call, are calls of these functions, and each has its span; a try that LiteLLM repeats by itself had no answer, and no
+bill. Where it uses an SDK that is instrumented, that one's span is the inner of two: the inner counts, and the outer is
+the wrapper.
+
+Its counts are OpenAI's and include cached tokens for every provider. In a stream they are those of the provider, which
+a chunk hides when the app did not ask; where the provider did not tell, LiteLLM's own guess is left alone. An answer
+from LiteLLM's cache cost nothing; mock answers are no calls. Text completions, responses, images and sound are read
+only where an SDK under LiteLLM is instrumented.
+
+Sources: the sources and types of ``litellm`` 1.106.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from otel_cost import semconv
+from otel_cost.estimating import Text
+from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._ask_usage import AZURE
+from otel_cost_instrumentation._base import Method, Provider
+from otel_cost_instrumentation._call import Arguments, Request
+from otel_cost_instrumentation._endpoint import Endpoint, Server
+from otel_cost_instrumentation._read import Attributes, Names, count, field, parts, text
+from otel_cost_instrumentation._stainless import provider_of
+from otel_cost_instrumentation._unread import UnreadStream
+from otel_cost_instrumentation.openai import HOSTS, ChatReader, chat, embeddings
+
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "azure": AZURE,
+    "azure_ai": "azure.ai.inference",
+    "bedrock": "aws.bedrock",
+    "bedrock_converse": "aws.bedrock",
+    "codestral": "mistral_ai",
+    "cohere_chat": "cohere",
+    "fireworks_ai": "fireworks",
+    "gemini": "gcp.gemini",
+    "mistral": "mistral_ai",
+    "moonshot": "moonshot_ai",
+    "ollama_chat": "ollama",
+    "text-completion-openai": "openai",
+    "together_ai": "together",
+    "vertex_ai": "gcp.vertex_ai",
+    "vertex_ai_beta": "gcp.vertex_ai",
+    "watsonx": "ibm.watsonx.ai",
+    "xai": "x_ai",
+}
+"""LiteLLM's name of a provider to the conventional one, where they differ."""
+
+# --- what goes in -----------------------------------------------------------------------------------------------------
+
+_INSIDE: Final = ("acompletion", "aembedding")
+"""Set where an asynchronous function calls the synchronous one for its coroutine."""
+_MOCKED: Final = ("mock_response", "mock_tool_calls")
+
+
+def _read(module: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: Endpoint) -> Request | None:
+    body = dict(zip(("model", endpoint.inputs[0]), args, strict=False)) | dict(kwargs)
+    if any(body.get(name) is True for name in _INSIDE) or any(body.get(name) for name in _MOCKED):
+        return None
+    model, server = _route(body)
+    return endpoint.request(server, {**body, "model": model}, kwargs, stream=body.get("stream") is True)
+
+
+def _route(body: dict[str, object]) -> tuple[str, Server]:
+    """The model without LiteLLM's prefix, and who is asked, as LiteLLM itself finds it."""
+    base = text(body, "api_base") or text(body, "base_url")
+    named: Any = sys.modules["litellm"].get_llm_provider(
+        model=body.get("model"), custom_llm_provider=body.get("custom_llm_provider"), api_base=base or None
+    )
+    model, name, _, known_base = cast("tuple[str, str, object, str | None]", named)
+    address, port = _server(base or known_base or "")
+    if name == "openai" and base:
+        return model, Server(provider_of(address, HOSTS, "openai"), address, port)
+    return model, Server(_PROVIDERS.get(name, name), address, port)
+
+
+def _server(base: str) -> tuple[str, int]:
+    url = urlsplit(base)
+    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+
+
+# --- what comes out ---------------------------------------------------------------------------------------------------
+
+_IN_INPUT: Final[Names] = {semconv.USAGE_CACHE_WRITE: "cache_creation_tokens"}
+_WRITTEN_FOR: Final[Names] = {
+    semconv.ANTHROPIC_CACHE_5M: "ephemeral_5m_input_tokens",
+    semconv.ANTHROPIC_CACHE_1H: "ephemeral_1h_input_tokens",
+}
+_TOOLS: Final[Names] = {semconv.UNIT_PREFIX + "web_searches": "web_search_requests"}
+_FREE: Final[Attributes] = {semconv.USAGE_INPUT_TOKENS: 0, semconv.USAGE_OUTPUT_TOKENS: 0}
+
+
+def _extra(usage: object) -> Attributes:
+    """What LiteLLM's usage has beside the fields that it shares with OpenAI's."""
+    details = field(usage, "prompt_tokens_details")
+    found = parts(details, _IN_INPUT) | parts(field(details, "cache_creation_token_details"), _WRITTEN_FOR)
+    return found | parts(field(usage, "server_tool_use"), _TOOLS)
+
+
+def _where(answer: object) -> Attributes:
+    """The host that was asked, where the arguments did not say."""
+    address, port = _server(text(answer, "_hidden_params", "api_base"))
+    return {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
+
+
+def completion(answer: object) -> Attributes:
+    if field(answer, "_hidden_params", "cache_hit") is True:
+        return dict(_FREE)
+    return chat(answer) | _extra(field(answer, "usage")) | _where(answer)
+
+
+def embedding(answer: object) -> Attributes:
+    if field(answer, "_hidden_params", "cache_hit") is True:
+        return dict(_FREE)
+    return embeddings(answer) | _where(answer)
+
+
+class CompletionReader(ChatReader):
+    """Chunks of a completion. Usage that the app did not ask for is hidden in the last one."""
+
+    def __init__(self, heard: Text) -> None:
+        super().__init__(heard)
+        self._told: Attributes = {}
+
+    @property
+    def final(self) -> bool:
+        return super().final or bool(self._told)
+
+    def read(self, chunk: object) -> bool:
+        hidden, usage = field(chunk, "_hidden_params"), field(chunk, "usage")
+        if text(hidden, "custom_llm_provider") == "cached_response":
+            self._told = dict(_FREE)
+        elif usage is None:
+            usage = field(hidden, "usage")
+        # LiteLLM writes zeros where the provider told nothing.
+        if not self._told and (count(usage, "prompt_tokens") or count(usage, "completion_tokens")):
+            self._told = chat({"usage": usage}) | _extra(usage)
+        return super().read(chunk)
+
+    def attributes(self) -> Attributes:
+        return super().attributes() | self._told
+
+
+# --- what is wrapped --------------------------------------------------------------------------------------------------
+
+_CHAT: Final = Endpoint(
+    semconv.OP_CHAT,
+    completion,
+    CompletionReader,
+    written.chat,
+    inputs=("messages", "response_format"),
+    limits=("max_completion_tokens", "max_tokens"),
+)
+_EMBED: Final = Endpoint(semconv.OP_EMBEDDINGS, embedding, UnreadStream, written.embeddings, inputs=("input",))
+
+PROVIDER: Final = Provider(
+    name="litellm",
+    methods=tuple(
+        Method(module="litellm", name=prefix + name, read=partial(_read, endpoint=endpoint), asynchronous=prefix == "a")
+        for name, endpoint in (("completion", _CHAT), ("embedding", _EMBED))
+        for prefix in ("", "a")
+    ),
+)
