@@ -29,7 +29,7 @@ def told() -> dict[str, Any]:
     """What became of each way, from one process."""
     path = os.pathsep.join((str(tools.CHECKOUT), str(tools.CHECKOUT / "instrumentation")))
     environment = {**os.environ, "PYTHONPATH": path, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    command = [LITELLM.require(), "-m", "tests.emitters.ways_litellm"]
+    command = [str(LITELLM.require()), "-m", "tests.emitters.ways_litellm"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert not done.returncode, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

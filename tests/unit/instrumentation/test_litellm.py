@@ -23,7 +23,7 @@ def _named(model: str, custom_llm_provider: str | None, api_base: str | None) ->
 
 @pytest.fixture(autouse=True)
 def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "litellm", SimpleNamespace(get_llm_provider=_named))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "litellm", SimpleNamespace(get_llm_provider=_named))
 
 
 def _request(name: str, *args: Any, **kwargs: Any) -> Request | None:
