@@ -65,6 +65,8 @@ def test_the_emitters_did_observe(runs: Runs, emitter: Emitter, mode: str) -> No
     """Guards the tests above: without the other instrumentation there would be nothing to count twice."""
     run = runs(emitter, mode)
     silent = {case for entry in KNOWN if emitter.name in entry.emitters and entry.silent for case in entry.cases}
+    if (emitter.name, mode) == ("litellm_otel", "ours"):
+        silent.add("chat_failed")  # it says so on the span that it finds open, which is ours
     for case in run.cases:
         theirs = {scope for scope in run.scopes(case) if not scope.startswith(semconv.INSTRUMENTATION_SCOPE_PREFIX)}
         assert theirs or case.name in silent, case.name
