@@ -1,0 +1,73 @@
+"""``python -m tests.contract.providers.matrix``: writes ``docs/sdks.md``, the table of what the contract suite runs."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from packaging.requirements import Requirement
+
+from tests.contract.providers.cases import CASES, Case
+from tests.support import tools
+
+PAGE: Final = tools.CHECKOUT / "docs" / "sdks.md"
+_DISTRIBUTIONS: Final = {"google_genai": "google-genai", "bedrock": "boto3", "huggingface_hub": "huggingface-hub"}
+"""Provider module to the package that it instruments, where their names differ."""
+_HEAD: Final = """\
+# SDKs
+
+What otel-cost's own instrumentors read. Every row is a case of the contract suite (`tests/contract/providers`), which
+drives the real SDK against a stand-in provider: whole answers and streams, closed early, dropped, failing, cancelled,
+refused by a budget, and held against the same call in a process without otel-cost. `·`: the SDK has no such thing.
+(Written by `python -m tests.contract.providers.matrix`.)
+
+| SDK | from | case | sync | async | stream | stream helper | raw response |
+|---|---|---|---|---|---|---|---|
+"""
+_FOOT: Final = """
+Other calls of an SDK that send a model's name end `unpriced: no_usage`, never as nothing. What else is read of each, and
+what is not, stands at the head of its module in `instrumentation/otel_cost_instrumentation/`. An SDK that changed so
+that a method is not where it was is left alone, with one line in the log. Frameworks need nothing of their own: they call
+these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
+"""
+
+
+def oldest() -> dict[str, str]:
+    """Package to the oldest version that it is tested with, from the project's own requirements."""
+    project: dict[str, Any] = tomllib.loads((tools.CHECKOUT / "pyproject.toml").read_text())["project"]
+    lists = project["optional-dependencies"]
+    wanted = [Requirement(text) for name in ("demo", "test") for text in lists[name]]
+    return {
+        one.name: bound.version for one in wanted for bound in one.specifier if bound.operator in (">=", "==", "~=")
+    }
+
+
+def rows() -> Iterator[str]:
+    versions = oldest()
+    for provider, cases in groupby(sorted(CASES, key=lambda case: case.provider), key=lambda case: case.provider):
+        package = _DISTRIBUTIONS.get(provider, provider)
+        for case in cases:
+            cells = (f"`{package}`", versions.get(package, ""), case.name, *_features(case))
+            yield f"| {' | '.join(cells)} |"
+
+
+def _features(case: Case) -> Iterator[str]:
+    has = (case.sync, case.asynchronous, case.streams, case.helper is not None, case.raw is not None)
+    yield from ("yes" if one else "·" for one in has)
+
+
+def render() -> str:
+    return _HEAD + "\n".join(rows()) + "\n" + _FOOT
+
+
+def main(page: Path = PAGE) -> int:
+    page.write_text(render())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
