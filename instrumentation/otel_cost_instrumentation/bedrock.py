@@ -197,12 +197,7 @@ class _Body:
     """An answer of InvokeModel whose headers come first and whose body the app reads later, or never."""
 
     def __init__(self, asked: _Asked, told: Told) -> None:
-        raw = (
-            asked.raw
-            if isinstance(asked.raw, str)
-            else bytes(cast("bytes", asked.raw or b"")).decode("utf-8", "replace")
-        )
-        self._may_cache = "cache_control" in raw or "cachePoint" in raw
+        self._may_cache = _may_cache(asked.raw)
         self._wanted = ("input",) if asked.embeds else ("input", "output")
         self._told = told
 

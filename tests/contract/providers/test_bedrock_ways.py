@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -114,6 +115,14 @@ def test_a_body_that_nobody_reads_leaves_what_was_cached_unknown(world: World) -
     span = ended(world)
     assert (status(span), totals(span)) == ("estimated", TOTALS)
     assert "body" in attributes_of(span)[semconv.DETAIL]
+
+
+def test_of_a_request_in_a_file_the_body_is_heard(world: World) -> None:
+    """The file is the SDK's to read, so that nobody knows whether it asks for anything to be cached."""
+    with client_of(CACHED_ANSWER, **HEADERS) as (client, _):
+        client.invoke_model(modelId=CLAUDE, body=io.BytesIO(json.dumps(CACHED).encode()))["body"].read()
+
+    assert (status(only_span(world)), totals(only_span(world))) == ("priced", (18142, 50))
 
 
 def test_a_dropped_body_is_settled(world: World) -> None:
