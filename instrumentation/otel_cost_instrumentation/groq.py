@@ -21,10 +21,11 @@ from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._endpoint import Endpoint, Server, no_text
+from otel_cost_instrumentation._openai_answers import chat, embeddings
+from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, count, field, items, text
 from otel_cost_instrumentation._stainless import provider_of, read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
-from otel_cost_instrumentation.openai import ChatReader, chat, embeddings
 
 HOSTS: Final[Mapping[str, str]] = {"api.groq.com": "groq"}
 _PREFIX: Final = "openai/v1/"

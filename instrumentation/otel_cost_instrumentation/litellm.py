@@ -24,15 +24,17 @@ from urllib.parse import urlsplit
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._ask_usage import AZURE
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._endpoint import Endpoint, Server
+from otel_cost_instrumentation._openai_answers import chat, embeddings
+from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, Names, count, field, parts, text
 from otel_cost_instrumentation._stainless import provider_of
 from otel_cost_instrumentation._unread import UnreadStream
-from otel_cost_instrumentation.openai import HOSTS, ChatReader, chat, embeddings
 
 _PROVIDERS: Final[Mapping[str, str]] = {
     "azure": AZURE,
@@ -79,7 +81,7 @@ def _route(body: dict[str, object]) -> tuple[str, Server]:
     model, name, _, known_base = cast("tuple[str, str, object, str | None]", named)
     address, port = _server(base or known_base or "")
     if name == "openai" and base:
-        return model, Server(provider_of(address, HOSTS, "openai"), address, port)
+        return model, Server(provider_of(address, _hosts.OPENAI, "openai"), address, port)
     return model, Server(_PROVIDERS.get(name, name), address, port)
 
 
