@@ -186,7 +186,6 @@ class Call:
         try:
             stand_in = self._request.watch(result, self)
             self._write(self._request.accepted)
-            stand_in = watched(result, self)
             if stand_in is None:
                 self.read_whole(complete(result))
                 return result

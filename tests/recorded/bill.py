@@ -37,6 +37,8 @@ def nano_usd(exchange: Exchange, answer: Answer) -> int | None:
 
 def price_of(exchange: Exchange, answer: Answer) -> PriceCalculation | None:
     """The price list's own calculation; None where it lacks the provider, the model, or a price of the tier."""
+    if "output_tokens" in answer.counts and "input_tokens" not in answer.counts:
+        return None  # half of it is no bill: the prompt was billed as well, whatever it came to
     # An inference profile is billed as the model that its name ends with.
     for model in dict.fromkeys((answer.model, answer.model.rpartition("/")[2], exchange.model_requested)):
         try:

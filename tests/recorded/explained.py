@@ -60,6 +60,11 @@ EXPLAINED: Final = (
         verdict=Verdict.WRONG,
     ),
     Explained(
+        "gemini", "gemini-2.5-flash", Reason.USAGE_ESTIMATED,
+        "the answer tells its output and not its prompt, so there is no bill to compare with: the prompt is estimated",
+        ids="*_with_file_uri_image*", verdict=Verdict.WRONG,
+    ),
+    Explained(
         "ollama", "*", Reason.UNKNOWN_PROVIDER,
         "runs on the user's own machine: nobody bills tokens, and only the user knows what an hour of it costs",
     ),

@@ -30,10 +30,10 @@ refused by a budget, and held against the same call in a process without otel-co
 """
 _FOOT: Final = """
 Other calls of an SDK that send a model's name end `unpriced: no_usage`, never as nothing. What else is read of each,
-and what is not, stands at the head of its module in `instrumentation/otel_cost_instrumentation/`. An SDK that changed so
-that a method is not where it was is left alone, with one line in the log. `litellm` (from 1.80) is read too; its cases
-run in an environment of its own (`tests/emitters/test_litellm_ways.py`). Frameworks need nothing of their own: they call
-these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
+and what is not, stands at the head of its module in `instrumentation/otel_cost_instrumentation/`. An SDK that changed
+so that a method is not where it was is left alone, with one line in the log. `litellm` (from 1.80) is read too; its
+cases run in an environment of its own (`tests/emitters/test_litellm_ways.py`). Frameworks need nothing of their own:
+they call these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
 """
 
 
