@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
 from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind, Tracer
@@ -72,8 +71,9 @@ class Results:
         if len(body) <= _SMALL or not _in_asyncio():
             self._read(body)
         else:
-            read = partial(contextvars.copy_context().run, self._read, body)
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, read))
+            here = contextvars.copy_context()
+            reading = asyncio.get_running_loop().run_in_executor(None, lambda: here.run(self._read, body))
+            await asyncio.shield(reading)
         return stand_in
 
     def _returned(self, result: object) -> tuple[object, bytes]:

@@ -156,15 +156,15 @@ class _AsyncBody(_Raw):
 
     @property
     def content(self) -> object:
-        return _Content(self.__wrapped__.content, self)
+        return _Content(self.__wrapped__.content, self._self_parts)
 
 
 class _Content:
     """What aiobotocore uses of a response's content, overheard; the rest as it is."""
 
-    def __init__(self, content: Any, body: _AsyncBody) -> None:
+    def __init__(self, content: Any, parts: _Parts) -> None:
         self._content = content
-        self._body = body
+        self._parts = parts
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._content, name)
@@ -173,7 +173,7 @@ class _Content:
         try:
             part = cast("bytes", await self._content.read(n))
         except BaseException as error:
-            self._body._self_watcher.failed(error)
+            self._parts.watcher.failed(error)
             raise
-        self._body._self_parts.add(part, last=n < 0 or (not part and n > 0))
+        self._parts.add(part, last=n < 0 or (not part and n > 0))
         return part

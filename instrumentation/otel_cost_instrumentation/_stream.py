@@ -252,7 +252,7 @@ class EitherStream(SyncStream, AsyncStream):
     """An iterator of chunks that the app may read in either way."""
 
     @property
-    def close(self) -> Any:
+    def close(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # called as the method is
         # It need not have one: looking it up has to fail where it would have.
         return functools.partial(self._self_end, self.__wrapped__.close)
 
