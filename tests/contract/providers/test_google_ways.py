@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from google import genai
 from google.genai import types
@@ -20,7 +21,8 @@ GEMINI = "gemini-2.5-flash"
 
 @pytest.fixture
 def client(server: StandInProvider, world: World) -> Iterator[genai.Client]:
-    with genai.Client(api_key="none", http_options=types.HttpOptions(base_url=server.base_url)) as client:
+    options = types.HttpOptions(base_url=server.base_url, async_client_args={"transport": httpx.AsyncHTTPTransport()})
+    with genai.Client(api_key="none", http_options=options) as client:
         yield client
 
 

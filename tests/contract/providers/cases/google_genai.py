@@ -26,7 +26,9 @@ def _client(
     base_url: str, retries: int, tracing: TracerProvider | None, asynchronous: bool, *, vertex: bool = False
 ) -> Client:
     retrying = types.HttpRetryOptions(attempts=1 + retries, initial_delay=0.01, max_delay=0.02, jitter=0.01)
-    options = types.HttpOptions(base_url=base_url, retry_options=retrying)
+    # With aiohttp about (aiobotocore brings it) the SDK would use that for asynchronous calls: one way is enough here.
+    transport = {"transport": httpx.AsyncHTTPTransport()} if asynchronous else None
+    options = types.HttpOptions(base_url=base_url, retry_options=retrying, async_client_args=transport)
     client = genai.Client(api_key="none", vertexai=vertex, http_options=options)
     if not asynchronous:
         return client
