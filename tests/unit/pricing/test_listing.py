@@ -106,7 +106,7 @@ def against(tmp_path: Path, catalog: Catalog, theirs: object) -> Examination:
 
 
 def test_the_second_opinion_is_compared_rate_by_rate(tmp_path: Path, with_overlays: With) -> None:
-    """DESIGN's doctor: missing and disputed against LiteLLM's file."""
+    """The doctor: missing and disputed against LiteLLM's file."""
     catalog = with_overlays({"adjustments": [{"discount": "50%"}]})  # what is paid is nobody's dispute
     found = against(
         tmp_path,
