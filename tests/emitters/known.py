@@ -31,6 +31,7 @@ _ALONE: Final = ("alone",)
 _BOTH: Final = ("alone", "native")
 _ALL: Final = ("alone", "native", "ours")
 _OURS: Final = ("ours",)
+_WITH_OURS: Final = ("alone", "ours")
 _MESSAGES: Final = ("messages", "messages_stream")
 _SEARCHES: Final = ("messages_web_search", "messages_stream_web_search")
 _FEES: Final = (
@@ -200,11 +201,12 @@ KNOWN: Final = (
         "OpenLIT observes Converse, and no stream of it",
     ),
     *(
-        Known((emitter,), _ALONE, (case,), Outcome.UNSEEN, "on the span of a failed call OpenLIT writes only the error")
-        for emitter, case in (
-            ("openlit_bedrock", "converse_failed"),
-            ("openlit_gemini", "generate_failed"),
-            ("openlit_mistral", "chat_failed"),
+        Known((emitter,), modes, (case,), Outcome.UNSEEN, "on the span of a failed call OpenLIT writes only the error")
+        for emitter, modes, case in (
+            ("openlit_bedrock", _ALONE, "converse_failed"),
+            ("openlit_gemini", _ALONE, "generate_failed"),
+            # It needs a mistralai that is older than our instrumentor reads.
+            ("openlit_mistral", _WITH_OURS, "chat_failed"),
         )
     ),
     Known(
@@ -223,10 +225,11 @@ KNOWN: Final = (
     ),
     Known(
         ("openllmetry_mistral",),
-        _ALONE,
+        _WITH_OURS,
         ("embeddings",),
         Outcome.EXTRA,
-        "beside the SDK's own span, which has the counts, OpenLLMetry's has none and another id",
+        "beside the SDK's own span, which has the counts, OpenLLMetry's has none and another id (its mistralai is "
+        "older than our instrumentor reads)",
     ),
 )
 
