@@ -1,6 +1,6 @@
 """Costs that others wrote on a span, or that the answer itself stated: read exactly, never believed here.
 
-What is written under each name (read in the sources of the releases named, November 2026):
+What is written under each name (of the releases named; no emitter was run for it, except where a test says so):
 
 * OpenLIT 1.45, ``gen_ai.usage.cost``: its own price list, and 0 for models that it does not know.
 * Logfire 5.4 and Pydantic-AI 2.68, ``operation.cost``: genai-prices.
