@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_cost import runtime
-from otel_cost_instrumentation._call import Arguments
 from otel_cost_instrumentation._read import field, text
+from otel_cost_instrumentation._request import Arguments
 from otel_cost_instrumentation._stainless import Post, provider_of
 
 AZURE: Final = "azure.ai.openai"

@@ -26,11 +26,12 @@ from otel_cost import semconv, shield
 from otel_cost.errors import BudgetExceeded
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
-from otel_cost_instrumentation._call import Arguments, Call, Request
+from otel_cost_instrumentation._call import Call
 from otel_cost_instrumentation._downloads import Download, Results
 from otel_cost_instrumentation._enclosing import enclose, enclosing, release
 from otel_cost_instrumentation._lazy import Begun, LazyAsyncStream, LazyStream
 from otel_cost_instrumentation._once import Once
+from otel_cost_instrumentation._request import Arguments, Request
 
 Wrapped = Callable[..., object]
 AsyncWrapped = Callable[..., Awaitable[object]]

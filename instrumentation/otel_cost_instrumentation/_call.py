@@ -1,7 +1,7 @@
 """One admitted call: its span, what is written on it, and its one end.
 
-A provider module reads requests and answers (:class:`Request`, :class:`Reader`); what is done with that is here, once
-for all providers. Whatever goes wrong in here is otel-cost's own problem: nothing is raised into the app.
+A provider module reads requests and answers (``_request.py``); what is done with that is here, once for all providers.
+Whatever goes wrong in here is otel-cost's own problem: nothing is raised into the app.
 """
 
 from __future__ import annotations
@@ -9,112 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from otel_cost import semconv, shield
-from otel_cost.estimating import Text
-from otel_cost.model import PlannedCall
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
 from otel_cost_instrumentation._enclosing import Enclosed, enclosing
-from otel_cost_instrumentation._estimates import Estimates, Prompt, Written
+from otel_cost_instrumentation._estimates import Estimates
 from otel_cost_instrumentation._once import Once
 from otel_cost_instrumentation._read import Attributes
-from otel_cost_instrumentation._stream import Watcher, complete, is_raw, is_stream, watched
+from otel_cost_instrumentation._request import Reader, Request
+from otel_cost_instrumentation._stream import complete, is_raw, is_stream
 
-Arguments = Mapping[str, object]
 _SECOND_NS: Final = 1e9
-_NOTHING: Final[Attributes] = {}
-
-
-class Reader(Protocol):
-    """Reads one streamed answer, chunk by chunk. Keeps counts, names and ids; generated text goes to the
-    :class:`~otel_cost.estimating.Text` that it was made with, which counts it."""
-
-    @property
-    def final(self) -> bool:
-        """Whether the provider's own, final usage has arrived."""
-        ...
-
-    def read(self, chunk: object, /) -> bool:
-        """Take one chunk in. False when the app did not ask for it, so that it is kept from the app."""
-        ...
-
-    def attributes(self) -> Attributes:
-        """What is known so far."""
-        ...
-
-
-def _nothing_written(answer: object) -> None:
-    return None
-
-
-class Request(NamedTuple):
-    """What a provider module read from one call's arguments, before it is sent.
-
-    Attributes:
-        answer: From a complete answer (SDK object or decoded JSON) to attributes.
-        reader: Makes the reader of a streamed answer.
-        arguments: Keyword arguments to call the SDK with: the app's own, perhaps with a request for usage added.
-        parameters: Conventional attributes of request parameters.
-        input_bytes: UTF-8 bytes of text sent.
-        max_output_tokens: The request's own limit for one choice; None where it has none.
-        prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
-        written: From a complete answer to its text, for the same.
-        lazy: What is returned is a generator, and the request goes out when it is asked for its first chunk.
-        watch: From what the SDK returned to what the app gets, when that has yet to be read; None when it is complete.
-        accepted: Usage that is certain as soon as the provider has answered, whatever it answered.
-        spent: It asks for an answer that was made before: no budget can spare that any more.
-        told_again: Whoever asks gets the same answer and its usage again: charged once per response id.
-    """
-
-    operation: str
-    provider: str
-    model: str
-    address: str
-    port: int
-    answer: Callable[[object], Attributes]
-    reader: Callable[[Text], Reader]
-    arguments: Arguments
-    parameters: Attributes
-    input_bytes: int = 0
-    max_output_tokens: int | None = None
-    choices: int = 1
-    written: Written = _nothing_written
-    prompt: Prompt | None = None
-    lazy: bool = False
-    watch: Callable[[object, Watcher], object | None] = watched
-    accepted: Attributes = _NOTHING
-    spent: bool = False
-    told_again: bool = False
-
-    def planned(self) -> PlannedCall:
-        return PlannedCall(
-            provider=self.provider,
-            model=self.model,
-            operation=self.operation,
-            input_bytes=self.input_bytes,
-            max_output_tokens=self.max_output_tokens,
-            choices=self.choices,
-        )
-
-    def attributes(self) -> Attributes:
-        """What is known when the span starts."""
-        known: Attributes = {
-            semconv.OPERATION_NAME: self.operation,
-            **self.parameters,
-        }
-        if self.address:  # a gateway may keep it to itself until it answers
-            known[semconv.SERVER_ADDRESS] = self.address
-            known[semconv.SERVER_PORT] = self.port
-        if self.model:  # an agent's is known to the provider alone
-            known[semconv.REQUEST_MODEL] = self.model
-        if self.provider:
-            known[semconv.PROVIDER_NAME] = self.provider
-        return known
 
 
 class Call:

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
-from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._estimates import Prompt, Written
 from otel_cost_instrumentation._read import Attributes, Names, count, numbers, text, text_bytes
+from otel_cost_instrumentation._request import Arguments, Reader, Request
 
 
 class Server(NamedTuple):

@@ -16,12 +16,12 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost_instrumentation import _hosts
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._downloads import Download, Result, json_lines
 from otel_cost_instrumentation._openai_answers import HEAD, chat, embeddings, response
 from otel_cost_instrumentation._openai_media import images
 from otel_cost_instrumentation._openai_streams import ResponseReader
 from otel_cost_instrumentation._read import Attributes, count, field, text, texts
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import read_get
 
 _RESPONSE: Final = re.compile(r"responses/[^/]+")

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from otel_cost_instrumentation._call import Arguments
 from otel_cost_instrumentation._read import field
+from otel_cost_instrumentation._request import Arguments
 
 _RAW_HEADER: Final = "x-stainless-raw-response"
 

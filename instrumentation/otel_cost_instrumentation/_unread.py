@@ -11,8 +11,8 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._read import Attributes, text, text_bytes
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import Post
 
 _TEXT: Final = "v1/complete"

@@ -25,7 +25,6 @@ from otel_cost.estimating import Text
 from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Inside, Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._downloads import Download, Result, json_lines
 from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._read import (
@@ -41,6 +40,7 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import read_get, read_post
 from otel_cost_instrumentation._unread import unread
 

@@ -25,10 +25,10 @@ from otel_cost import semconv, shield
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._bedrock_usage import Told, spoken, written
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._events import overhear_body, watched_events
 from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, text, text_bytes
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stream import Watcher
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 

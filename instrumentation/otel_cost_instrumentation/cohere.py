@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._read import (
     Attributes,
@@ -34,6 +33,7 @@ from otel_cost_instrumentation._read import (
     text_bytes,
     totals,
 )
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import provider_of
 
 HOSTS: Final[Mapping[str, str]] = {

@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._estimates import Prompt, Written
 from otel_cost_instrumentation._google_usage import usage
 from otel_cost_instrumentation._read import (
@@ -39,6 +38,7 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
+from otel_cost_instrumentation._request import Arguments, Reader, Request
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
 # --- what goes in -----------------------------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._endpoint import Endpoint, Server, no_text
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, count, field, items, text
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import provider_of, read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 

@@ -28,11 +28,11 @@ from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._ask_usage import AZURE
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._endpoint import Endpoint, Server
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, Names, count, field, parts, text
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import provider_of
 from otel_cost_instrumentation._unread import UnreadStream
 

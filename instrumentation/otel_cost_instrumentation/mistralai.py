@@ -19,7 +19,6 @@ from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._estimates import Prompt, Written
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
@@ -36,6 +35,7 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
+from otel_cost_instrumentation._request import Arguments, Reader, Request
 from otel_cost_instrumentation._stainless import provider_of
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 

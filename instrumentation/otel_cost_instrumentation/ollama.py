@@ -20,9 +20,9 @@ from typing import Final
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
 from otel_cost_instrumentation._endpoint import Endpoint, Server, no_text
 from otel_cost_instrumentation._read import Attributes, Names, count, field, items, text, texts, totals
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream
 
 # --- what goes in -----------------------------------------------------------------------------------------------------

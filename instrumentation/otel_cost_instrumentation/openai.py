@@ -18,7 +18,6 @@ from otel_cost_instrumentation import _hosts, _openai_fetched
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._ask_usage import may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Reader, Request
 from otel_cost_instrumentation._estimates import Prompt, Written
 from otel_cost_instrumentation._openai_answers import chat, embeddings, response
 from otel_cost_instrumentation._openai_media import (
@@ -31,6 +30,7 @@ from otel_cost_instrumentation._openai_media import (
 )
 from otel_cost_instrumentation._openai_streams import ChatReader, ResponseReader
 from otel_cost_instrumentation._read import Attributes, Names, count, numbers, text, text_bytes
+from otel_cost_instrumentation._request import Arguments, Reader, Request
 from otel_cost_instrumentation._stainless import Post, read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 

@@ -9,9 +9,9 @@ from types import ModuleType
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._base import Inside, Method, Provider
-from otel_cost_instrumentation._call import Request
 from otel_cost_instrumentation._estimates import Prompt
 from otel_cost_instrumentation._read import Attributes, totals
+from otel_cost_instrumentation._request import Request
 
 NAME = "made_up_sdk"
 WORD = "words"

@@ -11,7 +11,7 @@ import pytest
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import litellm as sdk
-from otel_cost_instrumentation._call import Request
+from otel_cost_instrumentation._request import Request
 
 READ = {method.name: method.read for method in sdk.PROVIDER.methods}
 

@@ -12,7 +12,7 @@ from otel_cost import runtime, semconv
 from otel_cost.config import Config
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import openai
-from otel_cost_instrumentation._call import Request
+from otel_cost_instrumentation._request import Request
 from tests.support.world import make_world
 
 
