@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from otel_cost import runtime
+from otel_cost_instrumentation._address import provider_of
 from otel_cost_instrumentation._read import field, text
 from otel_cost_instrumentation._request import Arguments
-from otel_cost_instrumentation._stainless import Post, provider_of
+from otel_cost_instrumentation._stainless import Post
 
 AZURE: Final = "azure.ai.openai"
 _DOCUMENT_IT: Final = frozenset({"openai", AZURE, "groq", "deepseek", "x_ai"})

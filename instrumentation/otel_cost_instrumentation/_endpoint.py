@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._estimates import Prompt, Written
-from otel_cost_instrumentation._read import Attributes, Names, count, numbers, text, text_bytes
+from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, text_bytes, texts
 from otel_cost_instrumentation._request import Arguments, Reader, Request
 
-
-class Server(NamedTuple):
-    """Who is asked. ``provider`` is empty where its host is not known."""
-
-    provider: str
-    address: str
-    port: int
+_NUMBERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
+_STRINGS: Final[Names] = {semconv.OPENAI_REQUEST_SERVICE_TIER: "service_tier"}
+_AUTO: Final = "auto"
+"""What leaves a choice to the provider says nothing."""
+_TALK: Final = frozenset({semconv.OP_CHAT, semconv.OP_GENERATE_CONTENT})
 
 
-@dataclass(frozen=True, slots=True)
+def _nothing_yet(body: Mapping[str, object]) -> Attributes:
+    return {}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Endpoint:
-    """
+    """Names of fields are looked up in the request's body.
+
     Attributes:
-        inputs: Fields of the body that are sent as tokens; none where tokens are not what is billed.
-        tools: The field with the tools that are offered.
-        limits: Fields with the limit of the output for one choice, the first that is there counts; below 0 is none.
+        written: From a complete answer to its text; :func:`_written.nothing` where tokens are not what is billed.
+        inputs: Fields that are sent as tokens; none where tokens are not what is billed.
+        tools: Fields with the tools that are offered.
         unseen: Fields that stand for more than they say.
+        settings: Fields with objects in which numbers, limits and choices are looked for as well.
+        numbers: Attributes of request parameters that are numbers, by their fields.
+        strings: The same for strings, of the body alone.
+        limits: Fields with the limit of the output for one choice, the first that is there counts; below 0 is none.
+        choices: Fields with the number of answers that are wanted.
+        accepted: From the body to usage that is certain as soon as the provider has answered.
     """
 
     operation: str
@@ -36,9 +47,14 @@ class Endpoint:
     reader: Callable[[Text], Reader]
     written: Written
     inputs: tuple[str, ...] = ()
-    tools: str = "tools"
-    limits: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ("tools",)
     unseen: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    numbers: Names = dataclasses.field(default_factory=lambda: _NUMBERS)
+    strings: Names = dataclasses.field(default_factory=lambda: _STRINGS)
+    limits: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ("n",)
+    accepted: Callable[[Mapping[str, object]], Attributes] = _nothing_yet
 
     def request(
         self,
@@ -46,62 +62,62 @@ class Endpoint:
         body: Mapping[str, object],
         arguments: Arguments,
         *,
-        settings: object = None,
+        model: str,
         stream: bool = False,
         lazy: bool = False,
     ) -> Request:
-        """``settings``: where temperature and limits are, if not in the body itself."""
-        settings = body if settings is None else settings
-        told = (count(settings, name) for name in self.limits)
-        limit = next((number for number in told if number is not None and number >= 0), None)
-        choices = count(body, "n") or 1
+        places = [body, *(field(body, name) for name in self.settings)]
+        told = _counts(places, self.limits)
+        limit = next((number for number in told if number >= 0), None)
+        choices = next(iter(_counts(places, self.choices)), 0) or 1
         return Request(
             operation=self.operation,
             provider=server.provider,
-            model=text(body, "model"),
+            model=model,
             address=server.address,
             port=server.port,
             answer=self.answer,
             reader=self.reader,
             arguments=arguments,
-            parameters=_parameters(body, settings, limit, choices, stream),
+            parameters=self._parameters(places, limit, choices, stream),
             written=self.written,
             prompt=self._prompt(body),
-            input_bytes=text_bytes(*[body.get(name) for name in (*self.inputs, self.tools)]),
+            input_bytes=text_bytes(*[body.get(name) for name in (*self.inputs, *self.tools)]),
             max_output_tokens=limit,
             choices=choices,
+            accepted=self.accepted(body),
             lazy=lazy,
         )
 
+    def _parameters(self, places: list[object], limit: int | None, choices: int, stream: bool) -> Attributes:
+        found: Attributes = {}
+        for place in places:
+            found.update(numbers(place, self.numbers))
+        found.update({name: value for name, value in texts(places[0], self.strings).items() if value != _AUTO})
+        if limit is not None:
+            found[semconv.REQUEST_MAX_TOKENS] = limit
+        if choices != 1:
+            found[semconv.REQUEST_CHOICE_COUNT] = choices
+        if stream:
+            found[semconv.REQUEST_STREAM] = True
+        return found
+
     def _prompt(self, body: Mapping[str, object]) -> Prompt | None:
-        if not self.inputs:
+        if not self.inputs or self.written is written.nothing:
             return None
         return Prompt.of(
             *(body.get(name) for name in self.inputs),
-            tools=body.get(self.tools),
-            conversation=self.operation == semconv.OP_CHAT,
+            tools=next((body[name] for name in self.tools if body.get(name)), None),
+            conversation=self.operation in _TALK,
             unseen=[name for name in self.unseen if body.get(name)],
             answered=self.operation != semconv.OP_EMBEDDINGS,
         )
 
 
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
-
-
-def _parameters(
-    body: Mapping[str, object], settings: object, limit: int | None, choices: int, stream: bool
-) -> Attributes:
-    found = numbers(settings, _PARAMETERS)
-    tier = text(body, "service_tier")
-    if limit is not None:
-        found[semconv.REQUEST_MAX_TOKENS] = limit
-    if choices != 1:
-        found[semconv.REQUEST_CHOICE_COUNT] = choices
-    if stream:
-        found[semconv.REQUEST_STREAM] = True
-    if tier and tier != "auto":
-        found[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
-    return found
+def _counts(places: Iterable[object], names: tuple[str, ...]) -> list[int]:
+    """The whole numbers among ``names``, in their order, wherever they are."""
+    told = [count(place, name) for name in names for place in places]
+    return [number for number in told if number is not None]
 
 
 def no_text(answer: object) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from otel_cost_instrumentation._address import provider_of
 from otel_cost_instrumentation._ask_usage import AZURE
-from otel_cost_instrumentation._stainless import provider_of
 
 BEDROCK: Final = "aws.bedrock"
 VERTEX: Final = "gcp.vertex_ai"

@@ -7,10 +7,10 @@ path and the request's body in hand; it is public and has kept its shape since t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from otel_cost_instrumentation._address import host_and_port
 from otel_cost_instrumentation._read import field
 from otel_cost_instrumentation._request import Arguments
 
@@ -34,7 +34,7 @@ def read_post(client: object, args: tuple[object, ...], kwargs: Arguments) -> Po
     body = kwargs.get("body")
     if not isinstance(path, str) or not isinstance(body, dict):
         return None
-    address, port = _server(str(field(client, "base_url")))
+    address, port = host_and_port(str(field(client, "base_url")))
     return Post(path.partition("?")[0].strip("/"), body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
 
 
@@ -53,30 +53,10 @@ def read_get(client: object, args: tuple[object, ...], kwargs: Arguments) -> Get
     if not isinstance(path, str):
         return None
     url = urlsplit(path)
-    address, port = _server(path if url.hostname else str(field(client, "base_url")))
+    address, port = host_and_port(path if url.hostname else str(field(client, "base_url")))
     return Get(url.path.strip("/"), kwargs.get("stream") is True, address, port)
-
-
-@lru_cache(maxsize=256)
-def _server(base_url: str) -> tuple[str, int]:
-    """Host and port of a base URL."""
-    url = urlsplit(base_url)
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
 
 
 def _is_raw(kwargs: Arguments) -> bool:
     headers = field(kwargs.get("options"), "headers")
     return isinstance(headers, Mapping) and any(str(name).lower() == _RAW_HEADER for name in headers)
-
-
-def provider_of(address: str, hosts: Mapping[str, str], own: str) -> str:
-    """The provider behind a host: by exact name, by domain (a key that starts with a dot), ``own`` on loopback.
-
-    Loopback keeps the SDK's own name for stand-ins and proxies; any other unknown host has none, and the price is
-    found by the host.
-    """
-    if address in hosts:
-        return hosts[address]
-    if address == "localhost" or address == "::1" or address.startswith("127."):
-        return own
-    return next((name for domain, name in hosts.items() if domain[0] == "." and address.endswith(domain)), "")

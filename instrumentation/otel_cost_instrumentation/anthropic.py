@@ -24,21 +24,19 @@ from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._base import Inside, Method, Provider
 from otel_cost_instrumentation._downloads import Download, Result, json_lines
-from otel_cost_instrumentation._estimates import Prompt
+from otel_cost_instrumentation._endpoint import Endpoint
 from otel_cost_instrumentation._read import (
     Attributes,
     Names,
     count,
     field,
     items,
-    numbers,
     parts,
     text,
-    text_bytes,
     texts,
-    totals,
 )
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import read_get, read_post
@@ -55,8 +53,6 @@ _FREE: Final = frozenset(
     }
 )
 """Free, or set up something that is billed elsewhere."""
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
-_LIMIT: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "max_tokens"}
 _HEAD: Final[Names] = {semconv.RESPONSE_ID: "id", semconv.RESPONSE_MODEL: "model"}
 
 
@@ -67,30 +63,8 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     provider = _hosts.behind(client, post.address, _hosts.ANTHROPIC, "anthropic")
     if post.path != _MESSAGES:
         return unread(post, provider, kwargs, _FREE)
-    body = post.body
-    found = totals(body, _LIMIT) | numbers(body, _PARAMETERS)
-    if post.stream:
-        found[semconv.REQUEST_STREAM] = True
-    return Request(
-        operation=semconv.OP_CHAT,
-        provider=provider,
-        model=text(body, "model"),
-        address=post.address,
-        port=post.port,
-        answer=message,
-        reader=MessageReader,
-        arguments=kwargs,
-        parameters=found,
-        written=written.message,
-        prompt=Prompt.of(
-            body.get("messages"),
-            body.get("system"),
-            tools=body.get("tools"),
-            unseen=[name for name in ("mcp_servers",) if body.get(name)],
-        ),
-        input_bytes=text_bytes(body.get("messages"), body.get("system"), body.get("tools")),
-        max_output_tokens=count(body, "max_tokens"),
-    )
+    server = Server(provider, post.address, post.port)
+    return MESSAGES.request(server, post.body, kwargs, model=text(post.body, "model"), stream=post.stream)
 
 
 _RESULTS: Final = re.compile(r"v1/messages/batches/([^/]+)/results")
@@ -230,6 +204,17 @@ class MessageReader:
         return self._known | message_usage(self._usage)
 
 
+MESSAGES: Final = Endpoint(
+    semconv.OP_CHAT,
+    message,
+    MessageReader,
+    written.message,
+    inputs=("messages", "system"),
+    unseen=("mcp_servers",),
+    strings={},
+    limits=("max_tokens",),
+    choices=(),
+)
 _OWN_SPAN: Final = Inside(send="_request", answer="_process_response")
 PROVIDER: Final = Provider(
     name="anthropic",

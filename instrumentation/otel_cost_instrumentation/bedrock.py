@@ -19,15 +19,15 @@ import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple, cast
-from urllib.parse import urlsplit
 
 from otel_cost import semconv, shield
 from otel_cost.estimating import Text
+from otel_cost_instrumentation._address import Server, host_and_port
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._bedrock_usage import Told, spoken, written
-from otel_cost_instrumentation._estimates import Prompt
+from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._events import overhear_body, watched_events
-from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, text, text_bytes
+from otel_cost_instrumentation._read import Attributes, field, text
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stream import Watcher
 from otel_cost_instrumentation._unread import UnreadStream, nothing
@@ -42,8 +42,7 @@ class _Asked(NamedTuple):
 
     model: str
     body: Mapping[str, object]
-    address: str
-    port: int
+    server: Server
     raw: object = None
 
     @property
@@ -58,12 +57,6 @@ class _Asked(NamedTuple):
 
 _INPUTS: Final = ("messages", "system", "prompt", "inputText", "message", "chat_history", "texts")
 """Fields that are sent as tokens."""
-_LIMITS: Final = (
-    ("max_tokens",), ("maxTokens",), ("max_gen_len",), ("max_tokens_to_sample",),
-    ("inferenceConfig", "maxTokens"), ("inferenceConfig", "max_new_tokens"), ("textGenerationConfig", "maxTokenCount"),
-)  # fmt: skip
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"}
-_CONFIGS: Final = ("inferenceConfig", "textGenerationConfig")
 
 
 def _mine(client: object) -> bool:
@@ -78,11 +71,10 @@ def _read(client: Any, args: tuple[object, ...], kwargs: Arguments) -> Request |
     make = OPERATIONS.get(str(operation))
     if make is None or not isinstance(params, dict):
         return None
-    url = urlsplit(text(client, "meta", "endpoint_url"))
+    server = Server("aws.bedrock", *host_and_port(text(client, "meta", "endpoint_url")))
     raw = params.get("body")
     body = params if raw is None else _decoded(raw)
-    port = url.port or (80 if url.scheme == "http" else 443)
-    return make(_Asked(text(params, "modelId"), body, url.hostname or "", port, raw), kwargs)
+    return make(_Asked(text(params, "modelId"), body, server, raw), kwargs)
 
 
 def _decoded(body: object) -> Mapping[str, object]:
@@ -97,48 +89,17 @@ def _decoded(body: object) -> Mapping[str, object]:
 
 
 def _request(asked: _Asked, arguments: Arguments, *, streams: bool) -> Request:
-    body = asked.body
-    found: Attributes = {semconv.REQUEST_STREAM: True} if streams else {}
-    for place in (body, *(field(body, name) for name in _CONFIGS)):
-        found |= numbers(place, _PARAMETERS)
-    limit = next((number for path in _LIMITS if (number := count(body, *path)) is not None), None)
-    if limit is not None:
-        found[semconv.REQUEST_MAX_TOKENS] = limit
-    told = Told()
-    return Request(
-        operation=_operation(asked),
-        provider="aws.bedrock",
-        model=asked.model,
-        address=asked.address,
-        port=asked.port,
-        answer=partial(_whole, told),
-        reader=EventReader,
-        arguments=arguments,
-        parameters=found,
-        input_bytes=text_bytes(*[body.get(name) for name in (*_INPUTS, "tools", "toolConfig")]),
-        max_output_tokens=limit,
-        written=written,
-        prompt=_prompt(asked),
-    )
+    request = _endpoint(asked).request(asked.server, asked.body, arguments, model=asked.model, stream=streams)
+    prompt = request.prompt if asked.generates_text else None
+    return request._replace(answer=partial(_whole, Told()), prompt=prompt)
 
 
-def _operation(asked: _Asked) -> str:
+def _endpoint(asked: _Asked) -> Endpoint:
     if asked.embeds:
-        return semconv.OP_EMBEDDINGS
+        return _EMBED
     if "messages" in asked.body or "message" in asked.body:
-        return semconv.OP_CHAT
-    return semconv.OP_TEXT_COMPLETION if asked.generates_text else semconv.OP_GENERATE_CONTENT
-
-
-def _prompt(asked: _Asked) -> Prompt | None:
-    if not asked.generates_text:
-        return None
-    return Prompt.of(
-        *(asked.body.get(name) for name in _INPUTS),
-        conversation="messages" in asked.body,
-        tools=asked.body.get("tools") or asked.body.get("toolConfig"),
-        answered=not asked.embeds,
-    )
+        return _TALK
+    return _WRITE if asked.generates_text else _OTHER
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -222,6 +183,25 @@ class _Body:
 
 # --- what is wrapped --------------------------------------------------------------------------------------------------
 
+_make: Final = partial(
+    Endpoint,
+    answer=nothing,  # what reads it keeps the counts of one call
+    reader=EventReader,
+    written=written,
+    inputs=_INPUTS,
+    tools=("tools", "toolConfig"),
+    settings=("inferenceConfig", "textGenerationConfig"),
+    numbers={semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"},
+    strings={},
+    limits=("max_tokens", "maxTokens", "max_gen_len", "max_tokens_to_sample", "max_new_tokens", "maxTokenCount"),
+    choices=(),
+)
+_TALK: Final = _make(semconv.OP_CHAT)
+_WRITE: Final = _make(semconv.OP_TEXT_COMPLETION)
+_EMBED: Final = _make(semconv.OP_EMBEDDINGS)
+_OTHER: Final = _make(semconv.OP_GENERATE_CONTENT)
+_UNREAD: Final = Endpoint(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, no_text)
+
 
 def _converse(asked: _Asked, arguments: Arguments) -> Request:
     return _request(asked, arguments, streams=False)
@@ -238,17 +218,7 @@ def _invoke(asked: _Asked, arguments: Arguments) -> Request:
 
 def _later(asked: _Asked, arguments: Arguments) -> Request:
     """Videos and the like, made later and billed by the second."""
-    return Request(
-        operation=semconv.OP_GENERATE_CONTENT,
-        provider="aws.bedrock",
-        model=asked.model,
-        address=asked.address,
-        port=asked.port,
-        answer=nothing,
-        reader=UnreadStream,
-        arguments=arguments,
-        parameters={},
-    )
+    return _UNREAD.request(asked.server, {}, arguments, model=asked.model)
 
 
 OPERATIONS: Final[Mapping[str, Callable[[_Asked, Arguments], Request]]] = {

@@ -12,29 +12,23 @@ Sources: the types of ``cohere`` 7.3; https://docs.cohere.com (billed units).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation._address import Server, server_at
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._estimates import Prompt
+from otel_cost_instrumentation._endpoint import Endpoint
 from otel_cost_instrumentation._read import (
     Attributes,
     Names,
-    count,
     field,
     items,
-    numbers,
     sent,
     text,
-    text_bytes,
-    totals,
 )
 from otel_cost_instrumentation._request import Arguments, Request
-from otel_cost_instrumentation._stainless import provider_of
 
 HOSTS: Final[Mapping[str, str]] = {
     ".cohere.com": "cohere",
@@ -47,65 +41,23 @@ HOSTS: Final[Mapping[str, str]] = {
 # --- what goes in -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """``inputs``: arguments that are sent as tokens, where these are billed. ``answers``: with text, billed as well."""
-
-    operation: str
-    inputs: tuple[str, ...] = ()
-    answers: bool = False
-
-
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "p"}
-_LIMIT: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "max_tokens"}
+_OMITTED: Final = ...
+"""What the SDK takes for an argument that is not there."""
 
 
 def _read(
-    client: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: _Endpoint, streams: bool = False
+    client: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: Endpoint, streams: bool = False
 ) -> Request:
-    given = dict(kwargs)
-    address, port = _server(client)
-    found = numbers(given, _PARAMETERS) | totals(given, _LIMIT)
-    if streams:
-        found[semconv.REQUEST_STREAM] = True
-    return Request(
-        operation=endpoint.operation,
-        provider=provider_of(address, HOSTS, "cohere"),
-        model=text(given, "model"),
-        address=address,
-        port=port,
-        answer=answer,
-        reader=EventReader,
-        arguments=kwargs,
-        parameters=found,
-        input_bytes=text_bytes(*[given.get(name) for name in (*endpoint.inputs, "tools")]),
-        max_output_tokens=count(given, "max_tokens"),
-        choices=count(given, "num_generations") or 1,
-        written=written,
-        prompt=_prompt(endpoint, given),
-        lazy=streams,
-    )
+    given = {name: value for name, value in kwargs.items() if value is not _OMITTED}
+    return endpoint.request(_server(client), given, kwargs, model=text(given, "model"), stream=streams, lazy=streams)
 
 
-def _prompt(endpoint: _Endpoint, given: dict[str, object]) -> Prompt | None:
-    if not endpoint.inputs:
-        return None
-    return Prompt.of(
-        *(given.get(name) for name in endpoint.inputs),
-        tools=given.get("tools"),
-        conversation=endpoint.operation == semconv.OP_CHAT,
-        unseen=[name for name in ("conversation_id", "connectors") if isinstance(given.get(name), str | list)],
-        answered=endpoint.answers,
-    )
-
-
-def _server(client: object) -> tuple[str, int]:
-    """Host and port of the client; its generated names are the same in all releases that are read here."""
+def _server(client: object) -> Server:
+    """Of the client, whose generated names are the same in all releases that are read here."""
     base = field(client, "_client_wrapper", "get_base_url") or field(
         client, "_raw_client", "_client_wrapper", "get_base_url"
     )
-    url = urlsplit(str(base()) if callable(base) else "")
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+    return server_at(str(base()) if callable(base) else "", HOSTS, "cohere")
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -218,11 +170,21 @@ def written(response: object) -> list[str] | None:
 
 
 _V1_TALK: Final = ("message", "chat_history", "preamble", "documents", "tool_results")
-_TALK: Final = _Endpoint(semconv.OP_CHAT, ("messages", "documents"), answers=True)
-_TALK_1: Final = _Endpoint(semconv.OP_CHAT, _V1_TALK, answers=True)
-_WRITE: Final = _Endpoint(semconv.OP_TEXT_COMPLETION, ("prompt",), answers=True)
-_EMBED: Final = _Endpoint(semconv.OP_EMBEDDINGS, ("texts", "inputs"))
-_OTHER: Final = _Endpoint(semconv.OP_GENERATE_CONTENT)
+_make: Final = partial(
+    Endpoint,
+    answer=answer,
+    reader=EventReader,
+    written=written,
+    unseen=("conversation_id", "connectors"),
+    numbers={semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "p"},
+    limits=("max_tokens",),
+    choices=("num_generations",),
+)
+_TALK: Final = _make(semconv.OP_CHAT, inputs=("messages", "documents"))
+_TALK_1: Final = _make(semconv.OP_CHAT, inputs=_V1_TALK)
+_WRITE: Final = _make(semconv.OP_TEXT_COMPLETION, inputs=("prompt",))
+_EMBED: Final = _make(semconv.OP_EMBEDDINGS, inputs=("texts", "inputs"))
+_OTHER: Final = _make(semconv.OP_GENERATE_CONTENT)
 _V2: Final = {"chat": _TALK, "embed": _EMBED, "rerank": _OTHER, "parse": _OTHER}
 _V1: Final = {
     "chat": _TALK_1,

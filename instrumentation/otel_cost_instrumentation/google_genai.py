@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation._address import Server, host_and_port
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._google_usage import usage
 from otel_cost_instrumentation._read import (
     Attributes,
@@ -32,13 +31,10 @@ from otel_cost_instrumentation._read import (
     count,
     field,
     items,
-    numbers,
     text,
-    text_bytes,
     texts,
-    totals,
 )
-from otel_cost_instrumentation._request import Arguments, Reader, Request
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
@@ -64,68 +60,17 @@ def _asked(args: tuple[object, ...], kwargs: Arguments) -> _Asked | None:
     return _Asked(resource.rpartition("/")[2], verb, body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """``inputs``: fields of the body that are sent as tokens, when the provider bills by these."""
-
-    operation: str
-    answer: Callable[[object], Attributes]
-    reader: Callable[[Text], Reader]
-    written: Written
-    inputs: tuple[str, ...] = ()
-
-
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"}
-_LIMITS: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "maxOutputTokens"}
-
-
 def _read(
     client: object, args: tuple[object, ...], kwargs: Arguments, *, streams: bool, lazy: bool = False
 ) -> Request | None:
     asked = _asked(args, kwargs)
     if asked is None or not asked.model or asked.verb in FREE:
         return None
-    endpoint = _endpoint(asked)
-    config = field(asked.body, "generationConfig")
-    choices = count(config, "candidateCount") or count(asked.body, "parameters", "sampleCount") or 1
-    found = numbers(config, _PARAMETERS) | totals(config, _LIMITS)
-    if choices != 1:
-        found[semconv.REQUEST_CHOICE_COUNT] = choices
-    if streams:
-        found[semconv.REQUEST_STREAM] = True
-    address, port = _server(client, kwargs.get("http_options", args[3] if len(args) > 3 else None))
-    return Request(
-        operation=endpoint.operation,
-        provider="gcp.vertex_ai" if field(client, "vertexai") else "gcp.gemini",
-        model=asked.model,
-        address=address,
-        port=port,
-        answer=endpoint.answer,
-        reader=endpoint.reader,
-        arguments=kwargs,
-        parameters=found,
-        written=endpoint.written,
-        prompt=_prompt(endpoint, asked.body),
-        input_bytes=text_bytes(*[asked.body.get(name) for name in (*endpoint.inputs, "tools")]),
-        max_output_tokens=count(config, "maxOutputTokens"),
-        choices=choices,
-        lazy=lazy,
-    )
+    server = _server(client, kwargs.get("http_options", args[3] if len(args) > 3 else None))
+    return _endpoint(asked).request(server, asked.body, kwargs, model=asked.model, stream=streams, lazy=lazy)
 
 
-def _prompt(endpoint: _Endpoint, body: dict[str, object]) -> Prompt | None:
-    if not endpoint.inputs:
-        return None
-    return Prompt.of(
-        *(body.get(name) for name in endpoint.inputs),
-        tools=body.get("tools"),
-        conversation=endpoint is _CONTENT,
-        unseen=[name for name in ("cachedContent",) if body.get(name)],
-        answered=endpoint is _CONTENT,
-    )
-
-
-def _endpoint(asked: _Asked) -> _Endpoint:
+def _endpoint(asked: _Asked) -> Endpoint:
     if asked.verb != "predict":
         return ENDPOINTS.get(asked.verb, _UNREAD)
     # Vertex has one verb for all models that are older than Gemini: what goes in tells them apart.
@@ -133,10 +78,10 @@ def _endpoint(asked: _Asked) -> _Endpoint:
     return _EMBEDDINGS if field(first, "content") is not None else _IMAGES
 
 
-def _server(client: object, options: object) -> tuple[str, int]:
-    """Host and port, of this request's own options or the client's."""
-    url = urlsplit(text(options, "base_url") or text(client, "_http_options", "base_url"))
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+def _server(client: object, options: object) -> Server:
+    """Of this request's own options or the client's."""
+    url = text(options, "base_url") or text(client, "_http_options", "base_url")
+    return Server("gcp.vertex_ai" if field(client, "vertexai") else "gcp.gemini", *host_and_port(url))
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -215,10 +160,6 @@ def _written(response: object) -> list[str] | None:
     return [piece for candidate in candidates for piece in _words(candidate)] if candidates else None
 
 
-def _no_text(response: object) -> tuple[str, ...]:
-    return ()
-
-
 _BILLED_BY_PROMPT: Final = re.compile(r"gemini-(1|2)(\.|-)")
 
 
@@ -243,15 +184,23 @@ def images(response: object) -> Attributes:
     return {semconv.UNIT_PREFIX + "requests": len(made)} if made else {}
 
 
-_EMBEDDINGS: Final = _Endpoint(
-    semconv.OP_EMBEDDINGS, embeddings, UnreadStream, _no_text, ("requests", "instances", "content", "contents")
+_make: Final = partial(
+    Endpoint,
+    unseen=("cachedContent",),
+    settings=("generationConfig", "parameters"),
+    numbers={semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "topP"},
+    limits=("maxOutputTokens",),
+    choices=("candidateCount", "sampleCount"),
 )
-_IMAGES: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, images, UnreadStream, _no_text)
-_UNREAD: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, _no_text)
-_CONTENT: Final = _Endpoint(
-    semconv.OP_GENERATE_CONTENT, content, ContentReader, _written, ("contents", "systemInstruction")
+_EMBEDDINGS: Final = _make(
+    semconv.OP_EMBEDDINGS, embeddings, UnreadStream, no_text, inputs=("requests", "instances", "content", "contents")
 )
-ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
+_IMAGES: Final = _make(semconv.OP_GENERATE_CONTENT, images, UnreadStream, no_text)
+_UNREAD: Final = _make(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, no_text)
+_CONTENT: Final = _make(
+    semconv.OP_GENERATE_CONTENT, content, ContentReader, _written, inputs=("contents", "systemInstruction")
+)
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "generateContent": _CONTENT,
     "streamGenerateContent": _CONTENT,
     "batchEmbedContents": _EMBEDDINGS,

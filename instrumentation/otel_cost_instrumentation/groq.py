@@ -18,13 +18,14 @@ from typing import Final
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server, provider_of
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._endpoint import Endpoint, Server, no_text
+from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, count, field, items, text
 from otel_cost_instrumentation._request import Arguments, Request
-from otel_cost_instrumentation._stainless import provider_of, read_post
+from otel_cost_instrumentation._stainless import read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 
 HOSTS: Final[Mapping[str, str]] = {"api.groq.com": "groq"}
@@ -40,7 +41,7 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     endpoint = ENDPOINTS.get(path)
     if endpoint is None:
         return unread(post._replace(path=path), server.provider, kwargs, FREE)
-    return endpoint.request(server, post.body, kwargs, stream=post.stream)
+    return endpoint.request(server, post.body, kwargs, model=text(post.body, "model"), stream=post.stream)
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------

@@ -20,20 +20,19 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _hosts
 from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server, host_and_port, server_at
 from otel_cost_instrumentation._ask_usage import AZURE
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._endpoint import Endpoint, Server
+from otel_cost_instrumentation._endpoint import Endpoint
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, Names, count, field, parts, text
 from otel_cost_instrumentation._request import Arguments, Request
-from otel_cost_instrumentation._stainless import provider_of
 from otel_cost_instrumentation._unread import UnreadStream
 
 _PROVIDERS: Final[Mapping[str, str]] = {
@@ -69,7 +68,7 @@ def _read(module: object, args: tuple[object, ...], kwargs: Arguments, *, endpoi
     if any(body.get(name) is True for name in _INSIDE) or any(body.get(name) for name in _MOCKED):
         return None
     model, server = _route(body)
-    return endpoint.request(server, {**body, "model": model}, kwargs, stream=body.get("stream") is True)
+    return endpoint.request(server, body, kwargs, model=model, stream=body.get("stream") is True)
 
 
 def _route(body: dict[str, object]) -> tuple[str, Server]:
@@ -79,15 +78,9 @@ def _route(body: dict[str, object]) -> tuple[str, Server]:
         model=body.get("model"), custom_llm_provider=body.get("custom_llm_provider"), api_base=base or None
     )
     model, name, _, known_base = cast("tuple[str, str, object, str | None]", named)
-    address, port = _server(base or known_base or "")
     if name == "openai" and base:
-        return model, Server(provider_of(address, _hosts.OPENAI, "openai"), address, port)
-    return model, Server(_PROVIDERS.get(name, name), address, port)
-
-
-def _server(base: str) -> tuple[str, int]:
-    url = urlsplit(base)
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+        return model, server_at(base, _hosts.OPENAI, "openai")
+    return model, Server(_PROVIDERS.get(name, name), *host_and_port(base or known_base or ""))
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -110,7 +103,7 @@ def _extra(usage: object) -> Attributes:
 
 def _where(answer: object) -> Attributes:
     """The host that was asked, where the arguments did not say."""
-    address, port = _server(text(answer, "_hidden_params", "api_base"))
+    address, port = host_and_port(text(answer, "_hidden_params", "api_base"))
     return {semconv.SERVER_ADDRESS: address, semconv.SERVER_PORT: port} if address else {}
 
 

@@ -10,16 +10,15 @@ Sources: the types of ``mistralai`` 3.7; Mistral's price list (OCR by the page, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from urllib.parse import urlsplit
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server, server_at
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._openai_answers import chat, embeddings
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import (
@@ -28,15 +27,12 @@ from otel_cost_instrumentation._read import (
     count,
     field,
     items,
-    numbers,
     parts,
     text,
-    text_bytes,
     texts,
     totals,
 )
-from otel_cost_instrumentation._request import Arguments, Reader, Request
-from otel_cost_instrumentation._stainless import provider_of
+from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
 HOSTS: Final[Mapping[str, str]] = {
@@ -50,61 +46,10 @@ HOSTS: Final[Mapping[str, str]] = {
 # --- what goes in -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """``inputs``: arguments that are sent as tokens."""
-
-    operation: str
-    answer: Callable[[object], Attributes]
-    reader: Callable[[Text], Reader]
-    written: Written
-    inputs: tuple[str, ...] = ()
-
-
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
-_LIMIT: Final[Names] = {semconv.REQUEST_MAX_TOKENS: "max_tokens"}
-_AGENT: Final[Names] = {semconv.AGENT_ID: "agent_id"}
-
-
 def _read(
-    resource: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: _Endpoint, streams: bool = False
+    resource: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: Endpoint, streams: bool = False
 ) -> Request:
-    given = dict(kwargs)
-    address, port = _server(resource, given)
-    choices = count(given, "n") or 1
-    found = numbers(given, _PARAMETERS) | totals(given, _LIMIT) | texts(given, _AGENT)
-    if choices != 1:
-        found[semconv.REQUEST_CHOICE_COUNT] = choices
-    if streams:
-        found[semconv.REQUEST_STREAM] = True
-    return Request(
-        operation=endpoint.operation,
-        provider=provider_of(address, HOSTS, "mistral_ai"),
-        model=text(given, "model"),
-        address=address,
-        port=port,
-        answer=endpoint.answer,
-        reader=endpoint.reader,
-        arguments=kwargs,
-        parameters=found,
-        written=endpoint.written,
-        prompt=_prompt(endpoint, given),
-        input_bytes=text_bytes(*[given.get(name) for name in (*endpoint.inputs, "tools")]),
-        max_output_tokens=count(given, "max_tokens") or count(given, "completion_args", "max_tokens"),
-        choices=choices,
-    )
-
-
-def _prompt(endpoint: _Endpoint, given: dict[str, object]) -> Prompt | None:
-    if not endpoint.inputs:
-        return None
-    return Prompt.of(
-        *(given.get(name) for name in endpoint.inputs),
-        tools=given.get("tools"),
-        conversation=endpoint.operation == semconv.OP_CHAT,
-        unseen=[name for name in ("agent_id", "conversation_id") if given.get(name)],
-        answered=endpoint.operation != semconv.OP_EMBEDDINGS,
-    )
+    return endpoint.request(_server(resource, kwargs), kwargs, kwargs, model=text(kwargs, "model"), stream=streams)
 
 
 def _read_pages(resource: object, args: tuple[object, ...], kwargs: Arguments) -> Request:
@@ -115,12 +60,11 @@ def _read_pages(resource: object, args: tuple[object, ...], kwargs: Arguments) -
     return request._replace(answer=partial(pages, annotated=annotated))
 
 
-def _server(resource: object, given: dict[str, object]) -> tuple[str, int]:
-    """Host and port, of this call or of the client."""
+def _server(resource: object, given: Arguments) -> Server:
+    """Of this call or of the client."""
     details = field(resource, "sdk_configuration", "get_server_details")
     told = items(details()) if callable(details) else []
-    url = urlsplit(text(given, "server_url") or (str(told[0]) if told else ""))
-    return url.hostname or "", url.port or (80 if url.scheme == "http" else 443)
+    return server_at(text(given, "server_url") or (str(told[0]) if told else ""), HOSTS, "mistral_ai")
 
 
 # --- what comes out ---------------------------------------------------------------------------------------------------
@@ -266,18 +210,23 @@ class ConversationReader:
 # --- what is wrapped --------------------------------------------------------------------------------------------------
 
 
-def _no_text(answer: object) -> tuple[str, ...]:
-    return ()
-
-
-_CHAT: Final = _Endpoint(semconv.OP_CHAT, completion, CompletionReader, written.chat, ("messages", "response_format"))
-_FIM: Final = _Endpoint(semconv.OP_TEXT_COMPLETION, completion, CompletionReader, written.chat, ("prompt", "suffix"))
-_TALK: Final = _Endpoint(semconv.OP_CHAT, conversation, ConversationReader, _said, ("inputs", "instructions"))
-_EMBED: Final = _Endpoint(semconv.OP_EMBEDDINGS, embeddings, UnreadStream, written.embeddings, ("inputs",))
-_CLASSIFY: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, completion, UnreadStream, _no_text)
-_PAGES: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, pages, UnreadStream, _no_text)
-_HEAR: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, transcription, TranscriptionReader, _no_text)
-_SPEAK: Final = _Endpoint(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, _no_text)
+_make: Final = partial(
+    Endpoint,
+    unseen=("agent_id", "conversation_id"),
+    settings=("completion_args",),
+    strings={semconv.AGENT_ID: "agent_id"},
+    limits=("max_tokens",),
+)
+_CHAT: Final = _make(
+    semconv.OP_CHAT, completion, CompletionReader, written.chat, inputs=("messages", "response_format")
+)
+_FIM: Final = _make(semconv.OP_TEXT_COMPLETION, completion, CompletionReader, written.chat, inputs=("prompt", "suffix"))
+_TALK: Final = _make(semconv.OP_CHAT, conversation, ConversationReader, _said, inputs=("inputs", "instructions"))
+_EMBED: Final = _make(semconv.OP_EMBEDDINGS, embeddings, UnreadStream, written.embeddings, inputs=("inputs",))
+_CLASSIFY: Final = _make(semconv.OP_GENERATE_CONTENT, completion, UnreadStream, no_text)
+_PAGES: Final = _make(semconv.OP_GENERATE_CONTENT, pages, UnreadStream, no_text)
+_HEAR: Final = _make(semconv.OP_GENERATE_CONTENT, transcription, TranscriptionReader, no_text)
+_SPEAK: Final = _make(semconv.OP_GENERATE_CONTENT, nothing, UnreadStream, no_text)
 _HOMES: Final = ("mistralai.client", "mistralai.azure.client", "mistralai.gcp.client")
 """The SDK, and its clients for other clouds."""
 
@@ -304,7 +253,7 @@ def _methods() -> Iterator[Method]:
 
 
 def _both(
-    module: str, owner: str, endpoint: _Endpoint, whole: tuple[str, ...], streamed: tuple[str, ...] = ()
+    module: str, owner: str, endpoint: Endpoint, whole: tuple[str, ...], streamed: tuple[str, ...] = ()
 ) -> Iterator[Method]:
     for names, streams in ((whole, False), (streamed, True)):
         for name in names:

@@ -19,8 +19,9 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
+from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._endpoint import Endpoint, Server, no_text
+from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._read import Attributes, Names, count, field, items, text, texts, totals
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream
@@ -35,8 +36,8 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     if endpoint is None or not isinstance(body, dict):
         return None
     streams = kwargs.get("stream") is True
-    settings = body.get("options") or {}
-    return endpoint.request(_server(client), _described(body), kwargs, settings=settings, stream=streams, lazy=streams)
+    model = text(body, "model")
+    return endpoint.request(_server(client), _described(body), kwargs, model=model, stream=streams, lazy=streams)
 
 
 def _server(client: object) -> Server:
@@ -128,10 +129,17 @@ def scored(answer: object) -> Attributes:
 
 # --- what is wrapped --------------------------------------------------------------------------------------------------
 
+_OPTIONS: Final = ("options",)
 _LIMITS: Final = ("num_predict",)
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "/api/chat": Endpoint(
-        semconv.OP_CHAT, generated, LinesReader, _written, inputs=("messages", "format"), limits=_LIMITS
+        semconv.OP_CHAT,
+        generated,
+        LinesReader,
+        _written,
+        inputs=("messages", "format"),
+        settings=_OPTIONS,
+        limits=_LIMITS,
     ),
     "/api/generate": Endpoint(
         semconv.OP_TEXT_COMPLETION,
@@ -139,6 +147,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         LinesReader,
         _written,
         inputs=("prompt", "system", "suffix", "images", "format"),
+        settings=_OPTIONS,
         limits=_LIMITS,
         unseen=("context",),
     ),

@@ -7,18 +7,17 @@ is active. Sources: the types of ``openai`` 3.54. OpenAI's input and output coun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
 from otel_cost import semconv
-from otel_cost.estimating import Text
 from otel_cost_instrumentation import _hosts, _openai_fetched
 from otel_cost_instrumentation import _written as written
+from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._ask_usage import may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._endpoint import Endpoint
 from otel_cost_instrumentation._openai_answers import chat, embeddings, response
 from otel_cost_instrumentation._openai_media import (
     characters,
@@ -29,50 +28,12 @@ from otel_cost_instrumentation._openai_media import (
     transcription_reader,
 )
 from otel_cost_instrumentation._openai_streams import ChatReader, ResponseReader
-from otel_cost_instrumentation._read import Attributes, Names, count, numbers, text, text_bytes
-from otel_cost_instrumentation._request import Arguments, Reader, Request
-from otel_cost_instrumentation._stainless import Post, read_post
+from otel_cost_instrumentation._read import text
+from otel_cost_instrumentation._request import Arguments, Request
+from otel_cost_instrumentation._stainless import read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
-
-
-def _nothing_yet(body: Mapping[str, object]) -> Attributes:
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """``inputs``, ``tools``: fields that are sent as tokens. ``elsewhere``: fields that stand for tokens which are not
-    in the body. ``asks``: a stream tells its usage only when asked. ``accepted``: usage that the request tells."""
-
-    operation: str
-    answer: Callable[[object], Attributes]
-    reader: Callable[[Text], Reader]
-    written: Written
-    inputs: tuple[str, ...]
-    tools: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
-    output_limits: tuple[str, ...] = ()
-    asks: bool = False
-    accepted: Callable[[Mapping[str, object]], Attributes] = _nothing_yet
-
-
-_PARAMETERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
-
-
-def _parameters(post: Post, limit: int | None, choices: int) -> Attributes:
-    found = numbers(post.body, _PARAMETERS)
-    tier = text(post.body, "service_tier")
-    if limit is not None:
-        found[semconv.REQUEST_MAX_TOKENS] = limit
-    if choices != 1:
-        found[semconv.REQUEST_CHOICE_COUNT] = choices
-    if post.stream:
-        found[semconv.REQUEST_STREAM] = True
-    if tier and tier != "auto":
-        found[semconv.OPENAI_REQUEST_SERVICE_TIER] = tier
-    return found
 
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
@@ -84,98 +45,76 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     endpoint, body = ENDPOINTS.get(path), post.body
     if endpoint is None:
         return unread(post._replace(path=path), provider, kwargs, FREE)
-    later = path == "responses" and body.get("background") is True
-    limit, choices = _limit(body, endpoint.output_limits), count(body, "n") or 1
-    asks = endpoint.asks and post.stream and may_ask(client, post, _hosts.OPENAI, kwargs)
-    return Request(
-        operation=endpoint.operation,
-        provider=provider,
+    asks = path in _ASK and post.stream and may_ask(client, post, _hosts.OPENAI, kwargs)
+    request = endpoint.request(
+        Server(provider, post.address, post.port),
+        body,
+        with_usage(kwargs, body) if asks else kwargs,
         model=text(body, "model"),
-        address=post.address,
-        port=post.port,
-        answer=endpoint.answer,
-        reader=partial(ChatReader, conceal=True) if asks else endpoint.reader,
-        arguments=with_usage(kwargs, body) if asks else kwargs,
-        parameters=_parameters(post, limit, choices) | ({semconv.USAGE_FOLLOWS: True} if later else {}),
-        written=endpoint.written,
-        prompt=None if later else _prompt(endpoint, body),
-        input_bytes=text_bytes(*[body.get(name) for name in (*endpoint.inputs, *endpoint.tools)]),
-        max_output_tokens=limit,
-        choices=choices,
-        accepted=endpoint.accepted(body),
-        told_again=later,
+        stream=post.stream,
+    )
+    if asks:
+        return request._replace(reader=partial(ChatReader, conceal=True))
+    return _later(request) if path == "responses" and body.get("background") is True else request
+
+
+def _later(request: Request) -> Request:
+    """A response that is made in the background, and charged when it is fetched."""
+    return request._replace(
+        parameters={**request.parameters, semconv.USAGE_FOLLOWS: True}, prompt=None, told_again=True
     )
 
 
-def _prompt(endpoint: _Endpoint, body: Mapping[str, object]) -> Prompt | None:
-    if endpoint.written is written.nothing:
-        return None
-    return Prompt.of(
-        *(body.get(name) for name in endpoint.inputs),
-        tools=next((body[name] for name in endpoint.tools if body.get(name)), None),
-        conversation=endpoint.operation == semconv.OP_CHAT,
-        unseen=[name for name in endpoint.elsewhere if body.get(name)],
-        answered=endpoint.operation != semconv.OP_EMBEDDINGS,
-    )
-
-
-def _limit(body: Mapping[str, object], names: tuple[str, ...]) -> int | None:
-    return next((limit for name in names if (limit := count(body, name)) is not None), None)
-
-
-_IMAGES: Final = _Endpoint(
+_IMAGES: Final = Endpoint(
     operation=semconv.OP_GENERATE_CONTENT,
     answer=images,
     reader=image_reader,
     written=written.nothing,
     inputs=("prompt",),
 )
-_LISTENING: Final = _Endpoint(
+_LISTENING: Final = Endpoint(
     operation=semconv.OP_GENERATE_CONTENT,
     answer=transcription,
     reader=transcription_reader,
     written=written.nothing,
     inputs=("prompt",),
 )
-ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
-    "chat/completions": _Endpoint(
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "chat/completions": Endpoint(
         operation=semconv.OP_CHAT,
         answer=chat,
         reader=ChatReader,
         written=written.chat,
         inputs=("messages", "response_format"),
         tools=("tools", "functions"),
-        output_limits=("max_completion_tokens", "max_tokens"),
-        asks=True,
+        limits=("max_completion_tokens", "max_tokens"),
     ),
-    "responses": _Endpoint(
+    "responses": Endpoint(
         operation=semconv.OP_CHAT,
         answer=response,
         reader=ResponseReader,
         written=written.response,
         inputs=("input", "instructions", "text"),
-        tools=("tools",),
-        elsewhere=("previous_response_id", "conversation", "prompt"),
-        output_limits=("max_output_tokens",),
+        unseen=("previous_response_id", "conversation", "prompt"),
+        limits=("max_output_tokens",),
     ),
-    "responses/compact": _Endpoint(
+    "responses/compact": Endpoint(
         operation=semconv.OP_CHAT,
         answer=response,
         reader=ResponseReader,
         written=written.response,
         inputs=("input", "instructions"),
-        elsewhere=("previous_response_id",),
+        unseen=("previous_response_id",),
     ),
-    "completions": _Endpoint(
+    "completions": Endpoint(
         operation=semconv.OP_TEXT_COMPLETION,
         answer=chat,
         reader=ChatReader,
         written=written.chat,
         inputs=("prompt", "suffix"),
-        output_limits=("max_tokens",),
-        asks=True,
+        limits=("max_tokens",),
     ),
-    "embeddings": _Endpoint(
+    "embeddings": Endpoint(
         operation=semconv.OP_EMBEDDINGS,
         answer=embeddings,
         reader=ResponseReader,
@@ -187,7 +126,7 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
     "images/variations": _IMAGES,
     "audio/transcriptions": _LISTENING,
     "audio/translations": _LISTENING,
-    "audio/speech": _Endpoint(
+    "audio/speech": Endpoint(
         operation=semconv.OP_GENERATE_CONTENT,
         answer=speech,
         reader=UnreadStream,
@@ -196,6 +135,8 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
         accepted=characters,
     ),
 }
+_ASK: Final = frozenset({"chat/completions", "completions"})
+"""Paths whose streams tell their usage only when they are asked to."""
 
 FREE: Final = frozenset(
     {
