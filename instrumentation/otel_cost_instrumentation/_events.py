@@ -11,15 +11,34 @@ from typing import Any, Final, cast
 
 from otel_cost_instrumentation._stream import Watched, Watcher
 
+Last = Callable[[object], bool]
+"""Whether an event is the last one, which tells the counts."""
 
-def watched_events(stream: object, watcher: Watcher) -> object | None:
+
+def watched_events(stream: object, watcher: Watcher, last: Last) -> object | None:
     """A stand-in for an event stream; None for anything else."""
     if not hasattr(stream, "get_initial_response"):
         return None
-    return AsyncEvents(stream, watcher) if hasattr(type(stream), "__aiter__") else Events(stream, watcher)
+    return (AsyncEvents if hasattr(type(stream), "__aiter__") else Events)(stream, watcher, last)
 
 
-class Events(Watched):
+class _Events(Watched):
+    def __init__(self, stream: object, watcher: Watcher, last: Last) -> None:
+        super().__init__(stream, watcher)
+        self._self_last = last
+
+    def _self_saw(self, event: object) -> None:
+        """Takes one event in. The last one ends the call, before others who watch the stream see it and end theirs with
+        less than it tells us: whoever ends first is counted."""
+        self._self_watcher.saw(event)
+        if self._self_last(event):
+            self._self_watcher.finished()
+
+    def close(self) -> object:
+        return self._self_end(self.__wrapped__.close)
+
+
+class Events(_Events):
     """An event stream."""
 
     def __iter__(self) -> Iterator[object]:
@@ -33,14 +52,11 @@ class Events(Watched):
             except BaseException as error:
                 watcher.failed(error)
                 raise
-            watcher.saw(event)
+            self._self_saw(event)
             yield event
 
-    def close(self) -> object:
-        return self._self_end(self.__wrapped__.close)
 
-
-class AsyncEvents(Watched):
+class AsyncEvents(_Events):
     """An asynchronous event stream; closing it is synchronous."""
 
     def __aiter__(self) -> AsyncIterator[object]:
@@ -57,11 +73,8 @@ class AsyncEvents(Watched):
             except BaseException as error:
                 watcher.failed(error)
                 raise
-            watcher.saw(event)
+            self._self_saw(event)
             yield event
-
-    def close(self) -> object:
-        return self._self_end(self.__wrapped__.close)
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------

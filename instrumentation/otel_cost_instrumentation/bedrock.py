@@ -24,7 +24,7 @@ from otel_cost import semconv, shield
 from otel_cost.estimating import Text
 from otel_cost_instrumentation._address import Server, host_and_port
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._bedrock_usage import Told, spoken, written
+from otel_cost_instrumentation._bedrock_usage import METRICS, Told, spoken, written
 from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._events import overhear_body, watched_events
 from otel_cost_instrumentation._read import Attributes, field, text
@@ -136,8 +136,13 @@ class EventReader:
         return self._told.attributes()
 
 
+def _is_last(event: object) -> bool:
+    chunk = field(event, "chunk", "bytes")
+    return METRICS.encode() in chunk if isinstance(chunk, bytes) else field(event, "metadata") is not None
+
+
 def _watch_events(result: object, watcher: Watcher, *, key: str) -> object | None:
-    stand_in = watched_events(field(result, key), watcher)
+    stand_in = watched_events(field(result, key), watcher, _is_last)
     if stand_in is not None and isinstance(result, dict):
         result[key] = stand_in
         return cast("object", result)

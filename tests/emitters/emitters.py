@@ -33,12 +33,11 @@ class Emitter:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own (which
-        Bedrock's SDK has none of)."""
+        """``alone``; ``native``: beside the anthropic SDK's own spans; ``ours``: beside all that and our own."""
         if self.name == "anthropic_sdk":
             return ("alone", "ours")
         if self.of_a_cloud:
-            return ("alone",) if self.via == "bedrock" else ("alone", "ours")
+            return ("alone", "ours")
         beside = ("native",) if "anthropic" in self.providers and self.home in _HOMES_OF_A_TRACED_SDK else ()
         return ("alone", *beside, "ours")
 

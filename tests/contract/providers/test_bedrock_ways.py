@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.response import StreamingBody
 
 from otel_cost import semconv
+from otel_cost.demo.provider import StandInProvider
 from tests.contract.providers.answering import Answers, answering
 from tests.contract.providers.seen import TOTALS, attributes_of, ended, only_span, status, totals
 from tests.support.wires.framing import AwsEvents
@@ -255,3 +256,25 @@ def test_counting_tokens_is_free(world: World) -> None:
         client.count_tokens(modelId=CLAUDE, input={"converse": {"messages": []}})
 
     assert not world.finished()
+
+
+def _conversed(client: Any) -> Any:
+    return client.converse_stream(modelId=CLAUDE, messages=[{"role": "user", "content": [{"text": "hi"}]}])["stream"]
+
+
+def _invoked(client: Any) -> Any:
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    return client.invoke_model_with_response_stream(modelId=CLAUDE, body=json.dumps(body))["body"]
+
+
+@pytest.mark.parametrize("stream", [_conversed, _invoked])
+def test_a_stream_is_told_with_its_last_event(
+    stream: Callable[[Any], Any], server: StandInProvider, world: World
+) -> None:
+    """Before the app has it: other instrumentation ends its span there, and knows less."""
+    client = boto3.client("bedrock-runtime", endpoint_url=server.base_url, **KEYS)
+    told = [len(world.finished()) for _ in stream(client)]
+    client.close()
+
+    assert told == [0] * (len(told) - 1) + [1]
+    assert status(only_span(world)) == "priced"
