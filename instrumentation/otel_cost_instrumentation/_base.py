@@ -31,6 +31,7 @@ from otel_cost_instrumentation._downloads import Download, Results
 from otel_cost_instrumentation._enclosing import enclose, enclosing, release
 from otel_cost_instrumentation._lazy import Begun, LazyAsyncStream, LazyStream
 from otel_cost_instrumentation._once import Once
+from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
 
 Wrapped = Callable[..., object]
@@ -65,6 +66,7 @@ class Method:
         asynchronous: It is a coroutine function.
         mine: For a method that everything else passes too: whether an instance's calls can be ours, at little cost.
             Must not raise.
+        later: It came after the oldest release that is read, so that nobody misses it where it is not there.
     """
 
     module: str
@@ -73,14 +75,17 @@ class Method:
     asynchronous: bool = False
     inside: Inside | None = None
     mine: Callable[[object], bool] | None = None
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a provider module declares as ``PROVIDER``. ``name`` ends the scope name of its spans."""
+    """What a provider module declares as ``PROVIDER``. ``name`` ends the scope name of its spans; ``since`` is the
+    oldest release of the SDK, where older ones are to be left alone."""
 
     name: str
     methods: tuple[Method, ...]
+    since: Since | None = None
 
 
 _admitted: Final[ContextVar[Call | None]] = ContextVar("otel_cost_admitted", default=None)

@@ -22,6 +22,7 @@ from otel_cost.version import VERSION
 from otel_cost_instrumentation import _base
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._base import Inside, Method, Provider, Scope, Wrapper
+from otel_cost_instrumentation._releases import Gate
 
 ENTRY_POINTS: Final = "otel_cost_provider"
 """Entry point group of other people's provider modules."""
@@ -63,8 +64,11 @@ class Installation:
     def add(self, provider: Provider) -> None:
         """Wrap the provider's methods: at once where their module is loaded, otherwise when it will be."""
         scope = Scope(provider, VERSION, self._reaper)
+        gate = Gate(provider.since)
         for method in provider.methods:
-            wrapt.register_post_import_hook(_Hook(self, method, scope), method.module)
+            wrapt.register_post_import_hook(_Hook(self, method, scope, gate), method.module)
+        if provider.since is not None:  # of an old release, none of those modules may be there
+            wrapt.register_post_import_hook(gate, provider.since.module)
 
     def remove(self) -> None:
         """Unwrap everything that nobody has wrapped since, and settle streams that are still open."""
@@ -82,7 +86,8 @@ class Installation:
         class_name, _, function = method.name.rpartition(".")
         owner = getattr(module, class_name, None) if class_name else module
         if not isinstance(owner, type | ModuleType) or not callable(vars(owner).get(function)):
-            _log.warning("%s.%s is not there: calls through it are not seen", method.module, method.name)
+            if not method.later:
+                _log.warning("%s.%s is not there: calls through it are not seen", method.module, method.name)
             return
         inside = method.inside if method.inside is not None and _has(owner, method.inside) else None
         if inside is None and method.inside is not None:
@@ -101,13 +106,18 @@ class Installation:
 class _Hook:
     """Called by wrapt with the module that was imported."""
 
-    def __init__(self, installation: Installation, method: Method, scope: Scope) -> None:
+    def __init__(self, installation: Installation, method: Method, scope: Scope, gate: Gate) -> None:
         self._installation = installation
         self._method = method
         self._scope = scope
+        self._gate = gate
 
     def __call__(self, module: ModuleType) -> None:
-        shield.run(f"wrap {self._method.name}", None, self._installation.wrap, module, self._method, self._scope)
+        shield.run(f"wrap {self._method.name}", None, self._wrap, module)
+
+    def _wrap(self, module: ModuleType) -> None:
+        if self._gate.is_open:
+            self._installation.wrap(module, self._method, self._scope)
 
 
 def _around(original: Any, wrapper: Wrapper, method: Method) -> object:

@@ -7,8 +7,8 @@ The body of InvokeModel is the app's to read. Where the headers tell all that is
 do not (prompts that may be cached, servers that send no such headers), it is overheard while the app reads it. The
 model is the one that was asked for, as its id says where it runs and what that costs; bodies leave that out.
 
-Run with botocore 1.43 and aiobotocore 3.10. Not seen: bidirectional streams, which need another SDK; what guardrails
-cost; bodies under aiobotocore's httpx backend, of which headers are read.
+Run from boto3 1.34.131 and aiobotocore 2.13.1 on (Converse is as old as these). Not seen: bidirectional streams, which
+need another SDK; what guardrails cost; bodies under aiobotocore's httpx backend, of which headers are read.
 
 Sources: the service model of ``bedrock-runtime`` in botocore 1.43; AWS's reference of inference parameters.
 """

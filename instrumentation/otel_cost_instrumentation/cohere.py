@@ -1,7 +1,8 @@
-"""The ``cohere`` SDK (7.3): chat, generation, embeddings, rankings and the rest, by ``Client`` and by ``ClientV2``.
+"""The ``cohere`` SDK (5.16 and later): chat, generation, embeddings, rankings and the rest, by both of its clients.
 
 Every whole answer comes through one of the SDK's raw clients. Streams are generators of the clients themselves, which
-send their request with their first step; streams of ``with_raw_response`` are not seen.
+send their request with their first step; streams of ``with_raw_response`` are not seen. Releases before 5.16 have no
+raw clients, and are left alone.
 
 Cohere tells ``tokens`` and ``billed_units``. The latter are what it bills: a preamble of its own, and what was cached,
 count in the former only. Rankings are billed by the search, and pictures to be embedded by tokens or by the piece.
@@ -28,6 +29,7 @@ from otel_cost_instrumentation._read import (
     sent,
     text,
 )
+from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
 
 HOSTS: Final[Mapping[str, str]] = {
@@ -194,6 +196,7 @@ _V1: Final = {
     "classify": _OTHER,
     "summarize": _OTHER,
 }
+_LATER: Final = ("parse",)
 
 
 def _methods() -> Iterator[Method]:
@@ -201,9 +204,9 @@ def _methods() -> Iterator[Method]:
         raw = package + ("raw_client" if endpoints is _V2 else "raw_base_client")
         plain = package + ("client" if endpoints is _V2 else "base_client")
         for method, endpoint in endpoints.items():
-            read = partial(_read, endpoint=endpoint)
-            yield Method(raw, f"Raw{name}.{method}", read)
-            yield Method(raw, f"AsyncRaw{name}.{method}", read, asynchronous=True)
+            read, later = partial(_read, endpoint=endpoint), method in _LATER
+            yield Method(raw, f"Raw{name}.{method}", read, later=later)
+            yield Method(raw, f"AsyncRaw{name}.{method}", read, asynchronous=True, later=later)
         for method, endpoint in (("chat", endpoints["chat"]), *((("generate", _WRITE),) if endpoints is _V1 else ())):
             # Both kinds make generators without a request: neither is a coroutine function.
             read = partial(_read, endpoint=endpoint, streams=True)
@@ -211,4 +214,4 @@ def _methods() -> Iterator[Method]:
             yield Method(plain, f"Async{name}.{method}_stream", read)
 
 
-PROVIDER: Final = Provider(name="cohere", methods=tuple(_methods()))
+PROVIDER: Final = Provider(name="cohere", methods=tuple(_methods()), since=Since("cohere", "5.16", "cohere"))

@@ -1,8 +1,9 @@
-"""The ``google-genai`` SDK (1.50 and later): Gemini through the developer API and through Vertex AI.
+"""The ``google-genai`` SDK (1.22 and later): Gemini through the developer API and through Vertex AI.
 
 Every method of the SDK, sync or async, chats and automatic function calls included, asks ``BaseApiClient`` for one HTTP
 request with the path and body in hand; what that returns is the answer's JSON as text, with what the SDK's own types
-leave out. A synchronous stream is a generator that sends its request with its first step.
+leave out. A synchronous stream is a generator that sends its request with its first step. (Before
+1.22 both returned other things: older releases are left alone.)
 
 Gemini counts thoughts beside the candidates' tokens and the results of tools beside the prompt's: the convention's
 totals include both. A part of documents is counted as images, as ``genai-prices`` has it.
@@ -34,6 +35,7 @@ from otel_cost_instrumentation._read import (
     text,
     texts,
 )
+from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
@@ -224,4 +226,5 @@ PROVIDER: Final = Provider(
         Method(_CLIENT, "BaseApiClient.request_streamed", partial(_read, streams=True, lazy=True)),
         Method(_CLIENT, "BaseApiClient.async_request_streamed", partial(_read, streams=True), asynchronous=True),
     ),
+    since=Since("google-genai", "1.22", "google.genai"),
 )

@@ -2,7 +2,8 @@
 
 Each method of the SDK makes its own request, so each is wrapped; ``parse`` and ``run`` go through these. The SDK's own
 tracing (which an app has to ask for) starts its span for each attempt, where nothing of the wrapped class runs: it
-cannot be claimed from here, and stays a second span of a call that is counted once.
+cannot be claimed from here, and stays a second span of a call that is counted once. Releases from 2.0 on ask for an
+OpenTelemetry that is older than otel-cost's, and 1.x has other modules: both are left alone.
 
 Sources: the types of ``mistralai`` 3.7; Mistral's price list (OCR by the page, transcription by the minute of sound).
 """
@@ -32,6 +33,7 @@ from otel_cost_instrumentation._read import (
     texts,
     totals,
 )
+from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
@@ -265,4 +267,4 @@ def _pair(module: str, name: str, read: Callable[[object, tuple[object, ...], Ar
     yield Method(module, f"{name}_async", read, asynchronous=True)
 
 
-PROVIDER: Final = Provider(name="mistralai", methods=tuple(_methods()))
+PROVIDER: Final = Provider(name="mistralai", methods=tuple(_methods()), since=Since("mistralai", "2.10", "mistralai"))

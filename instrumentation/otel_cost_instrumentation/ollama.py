@@ -1,6 +1,7 @@
 """The ``ollama`` SDK (0.4 and later): chat, generate, embed, against a server of one's own or Ollama's.
 
-All of it goes through one private method for each kind of client, with the path and body in hand. A stream is a
+All of it goes through one private method for each kind of client, with the path and body in hand (before 0.4, without:
+older releases are left alone). A stream is a
 generator that sends its request with its first step, and tells its counts with the last line. Ollama writes no count
 that is 0: of a prompt that it still had in memory, nothing was evaluated.
 
@@ -23,6 +24,7 @@ from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._endpoint import Endpoint, no_text
 from otel_cost_instrumentation._read import Attributes, Names, count, field, items, text, texts, totals
+from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream
 
@@ -165,4 +167,5 @@ PROVIDER: Final = Provider(
         Method(module="ollama._client", name="Client._request", read=_read),
         Method(module="ollama._client", name="AsyncClient._request", read=_read, asynchronous=True),
     ),
+    since=Since("ollama", "0.4", "ollama"),  # before, it passed no type of the answer
 )

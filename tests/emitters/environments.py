@@ -105,8 +105,19 @@ CLOUDS: Final = EmitterSet(
         "openinference-instrumentation-mistralai==2.2.2",
     ),
 )
-OLDEST: Final = EmitterSet("oldest", ("openai==1.66.0", "anthropic==0.47.2"))
+OLDEST: Final = EmitterSet(
+    "oldest",
+    (
+        *("openai==1.66.0", "anthropic==0.47.2", "groq==0.18.0", "cohere==5.16.0", "google-genai==1.22.0"),
+        *("mistralai==2.10.0", "boto3==1.34.131", "aiobotocore==2.13.1"),
+    ),
+)
 """The oldest releases of the SDKs that our instrumentors are held to; no emitter is in it (tests/versions)."""
+OLDEST_APART: Final = EmitterSet("oldest-apart", ("litellm==1.80.0", "openai==1.99.5", "ollama==0.4.0"))
+"""The same for those that need another ``openai`` or ``httpx``."""
+TOO_OLD: Final = EmitterSet("too-old", ("cohere==5.15.0", "google-genai==1.21.0", "mistralai==1.12.4"))
+"""The last releases that our instrumentors leave alone."""
+_OF_THE_SDKS: Final = (OLDEST, OLDEST_APART, TOO_OLD)
 SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT, CLOUDS)
 """The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
 pin the SDKs to older releases, as OpenTelemetry's google-genai does."""
@@ -146,8 +157,8 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Make what is missing; 0 unless one could not be made in CI."""
-    made = [emitters.python.exists() or _create(emitters) for emitters in (*SETS, OLDEST)]
-    for emitters in (*SETS, OLDEST):
+    made = [emitters.python.exists() or _create(emitters) for emitters in (*SETS, *_OF_THE_SDKS)]
+    for emitters in (*SETS, *_OF_THE_SDKS):
         _say(f"{emitters.name}: {emitters.home if emitters.python.exists() else 'missing'}")
     return 0 if all(made) or not tools.in_ci() else 1
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
-
-from packaging.requirements import Requirement
+from typing import Final
 
 from tests.contract.providers.cases import CASES, Case
+from tests.emitters.environments import OLDEST, OLDEST_APART
 from tests.support import tools
 
 PAGE: Final = tools.CHECKOUT / "docs" / "sdks.md"
@@ -32,19 +30,17 @@ _FOOT: Final = """
 Other calls of an SDK that send a model's name end `unpriced: no_usage`, never as nothing. What else is read of each,
 and what is not, stands at the head of its module in `instrumentation/otel_cost_instrumentation/`. An SDK that changed
 so that a method is not where it was is left alone, with one line in the log. `litellm` (from 1.80) is read too; its
-cases run in an environment of its own (`tests/emitters/test_litellm_ways.py`). Frameworks need nothing of their own:
-they call these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
+cases run in an environment of its own (`tests/emitters/test_litellm_ways.py`). The releases in the second column are
+run (`tests/versions`); where older ones look alike in part, these are left alone, too. Frameworks need nothing of their
+own: they call these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
 """
 
 
 def oldest() -> dict[str, str]:
-    """Package to the oldest version that it is tested with, from the project's own requirements."""
-    project: dict[str, Any] = tomllib.loads((tools.CHECKOUT / "pyproject.toml").read_text())["project"]
-    lists = project["optional-dependencies"]
-    wanted = [Requirement(text) for name in ("demo", "test") for text in lists[name]]
-    return {
-        one.name: bound.version for one in wanted for bound in one.specifier if bound.operator in (">=", "==", "~=")
-    }
+    """Package to the oldest version that it is tested with."""
+    # Of a package that is in both, the last is the older one.
+    pins = [pin.partition("==") for home in (OLDEST_APART, OLDEST) for pin in home.requirements]
+    return {package: version for package, _, version in pins}
 
 
 def rows() -> Iterator[str]:
