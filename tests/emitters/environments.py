@@ -118,9 +118,24 @@ OLDEST_APART: Final = EmitterSet("oldest-apart", ("litellm==1.80.0", "openai==1.
 TOO_OLD: Final = EmitterSet("too-old", ("cohere==5.15.0", "google-genai==1.21.0", "mistralai==1.12.4"))
 """The last releases that our instrumentors leave alone."""
 _OF_THE_SDKS: Final = (OLDEST, OLDEST_APART, TOO_OLD)
+FRAMEWORKS: Final = EmitterSet(
+    "frameworks",
+    (
+        # CrewAI pins: without it, newer releases of the SDK and of Pydantic-AI would go with the others.
+        *("crewai==1.15.30", "openai==2.54.0", "anthropic==2.12.0"),
+        *("langchain==1.4.7", "langgraph==1.2.22", *_LANGCHAIN),
+        *("llama-index-core==0.14.25", "llama-index-llms-openai==0.8.3", "llama-index-llms-anthropic==0.12.3"),
+        "llama-index-embeddings-openai==0.7.0",
+        "pydantic-ai-slim[openai,anthropic]==2.31.1",
+        "openai-agents==0.20.0",
+    ),
+)
+"""Frameworks that call SDKs, under our instrumentors and nobody else's (tests/emitters/frameworks)."""
 SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT, CLOUDS)
 """The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
 pin the SDKs to older releases, as OpenTelemetry's google-genai does."""
+
+_ALL: Final = (*SETS, FRAMEWORKS, *_OF_THE_SDKS)
 
 
 def _own_dependencies() -> list[str]:
@@ -157,8 +172,8 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """Make what is missing; 0 unless one could not be made in CI."""
-    made = [emitters.python.exists() or _create(emitters) for emitters in (*SETS, *_OF_THE_SDKS)]
-    for emitters in (*SETS, *_OF_THE_SDKS):
+    made = [emitters.python.exists() or _create(emitters) for emitters in _ALL]
+    for emitters in _ALL:
         _say(f"{emitters.name}: {emitters.home if emitters.python.exists() else 'missing'}")
     return 0 if all(made) or not tools.in_ci() else 1
 
