@@ -16,7 +16,7 @@ from otel_cost_instrumentation._request import Arguments
 from otel_cost_instrumentation._stainless import Post
 
 AZURE: Final = "azure.ai.openai"
-_DOCUMENT_IT: Final = frozenset({"openai", AZURE, "groq", "deepseek", "x_ai"})
+_DOCUMENT_IT: Final = frozenset({"openai", AZURE, "groq", "deepseek", "x_ai", "huggingface"})
 """Providers whose reference documents the option. The others either send usage unasked (OpenRouter, Together) or may
 refuse an option that they do not know."""
 _AZURE_KNOWS_SINCE: Final = "2024-09-01"

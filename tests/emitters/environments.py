@@ -105,6 +105,7 @@ CLOUDS: Final = EmitterSet(
         "openinference-instrumentation-mistralai==2.2.2",
     ),
 )
+<<<<<<< HEAD
 OLDEST: Final = EmitterSet(
     "oldest",
     (
@@ -112,6 +113,9 @@ OLDEST: Final = EmitterSet(
         *("mistralai==2.10.0", "boto3==1.34.131", "aiobotocore==2.13.1"),
     ),
 )
+=======
+OLDEST: Final = EmitterSet("oldest", ("openai==1.66.0", "anthropic==0.47.2", "huggingface-hub==1.0.0"))
+>>>>>>> e528e96 (Hugging Face's inference clients, priced by whom the router asks)
 """The oldest releases of the SDKs that our instrumentors are held to; no emitter is in it (tests/versions)."""
 OLDEST_APART: Final = EmitterSet("oldest-apart", ("litellm==1.80.0", "openai==1.99.5", "ollama==0.4.0"))
 """The same for those that need another ``openai`` or ``httpx``."""

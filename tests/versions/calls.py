@@ -10,7 +10,10 @@ from functools import cache
 
 import anthropic
 import httpx
+import huggingface_hub
 import openai
+from huggingface_hub.hf_api import InferenceProviderMapping
+from huggingface_hub.inference._providers import _common as hugging_face
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -21,6 +24,7 @@ from otel_cost.config import Config
 
 SPANS = InMemorySpanExporter()
 GPT, CLAUDE, EMBEDDER = "gpt-4o", "claude-sonnet-4-5-20250929", "text-embedding-3-small"
+LLAMA = "meta-llama/Llama-3.3-70B-Instruct"
 HELLO = [{"role": "user", "content": "x"}]
 CHAT_USAGE = {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}
 USAGE = {"input_tokens": 1000, "output_tokens": 200, "total_tokens": 1200}
@@ -71,7 +75,7 @@ ANSWERS = {
 def _answer(request: httpx.Request) -> httpx.Response:
     asked = json.loads(request.content) if request.content.startswith(b"{") else {}
     streams = asked.get("stream") is True
-    if request.url.path == "/v1/chat/completions":
+    if request.url.path.endswith("/v1/chat/completions"):
         content = CHUNKS if streams else CHAT
     elif request.url.path == "/v1/messages":
         content = MESSAGE_EVENTS if streams else MESSAGE
@@ -124,6 +128,27 @@ def _speech() -> None:
         b"".join(response.iter_bytes())
 
 
+def _llamas() -> huggingface_hub.InferenceClient:
+    huggingface_hub.set_client_factory(lambda: httpx.Client(transport=TRANSPORT))
+    return huggingface_hub.InferenceClient(provider="groq", token="hf_none")
+
+
+def _async_llama() -> None:
+    async def call() -> None:
+        huggingface_hub.set_async_client_factory(lambda: httpx.AsyncClient(transport=TRANSPORT))
+        async with huggingface_hub.AsyncInferenceClient(provider="groq", token="hf_none") as client:
+            async for _ in await client.chat_completion(HELLO, model=LLAMA, stream=True):
+                pass
+
+    asyncio.run(call())
+
+
+def _mapped() -> None:
+    """Say what Hugging Face would be asked for: the provider's name for the model."""
+    told = {"provider": "groq", "hf_model_id": LLAMA, "providerId": "llama", "task": "conversational", "status": "live"}
+    hugging_face.HARDCODED_MODEL_INFERENCE_MAPPING["groq"] = {LLAMA: InferenceProviderMapping(**told)}
+
+
 CALLS = {
     "chat": lambda: gpts().chat.completions.create(model=GPT, messages=HELLO),
     "chat_raw": lambda: gpts().chat.completions.with_raw_response.create(model=GPT, messages=HELLO).parse(),
@@ -140,6 +165,9 @@ CALLS = {
     "message_async": _async_message,
     "message_stream": _message_stream,
     "message_batch": lambda: list(claudes().messages.batches.results("msgbatch_1")),
+    "routed": lambda: _llamas().chat_completion(HELLO, model=LLAMA),
+    "routed_stream": lambda: list(_llamas().chat_completion(HELLO, model=LLAMA, stream=True)),
+    "routed_async_stream": _async_llama,
 }
 
 
@@ -150,6 +178,7 @@ def main() -> None:
     otel_cost_instrumentation.activate()
     runtime.prices_needed()
     assert runtime.pricer.catalog(60)
+    _mapped()
     told = {}
     for name, call in CALLS.items():
         call()

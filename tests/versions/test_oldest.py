@@ -19,8 +19,9 @@ from tests.support import processes, tools
 
 pytestmark = pytest.mark.emitters
 
-GPT, CLAUDE = 4_500_000, 6_000_000
-"""Nano-USD of 1,000 tokens in and 200 out: gpt-4o at 2.50 and 10 USD per million, claude-sonnet-4-5 at 3 and 15."""
+GPT, CLAUDE, LLAMA = 4_500_000, 6_000_000, 748_000
+"""Nano-USD of 1,000 tokens in and 200 out: gpt-4o at 2.50 and 10 USD per million, claude-sonnet-4-5 at 3 and 15,
+Llama 3.3 70B of Groq through Hugging Face at 0.59 and 0.79."""
 EXPECTED: Final = {
     "chat": GPT,
     "chat_raw": GPT,
@@ -37,6 +38,9 @@ EXPECTED: Final = {
     "message_async": CLAUDE,
     "message_stream": CLAUDE,
     "message_batch": CLAUDE // 2,
+    "routed": LLAMA,
+    "routed_stream": LLAMA,
+    "routed_async_stream": LLAMA,
 }
 """Of each call; all prices are those of genai-prices 0.2.3."""
 

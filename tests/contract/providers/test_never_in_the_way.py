@@ -46,6 +46,8 @@ def _shape(value: Any, case: Case) -> Any:
     if isinstance(value, Mapping):
         left_out = _OF_THE_MOMENT | case.of_the_moment
         return {key: _shape(item, case) for key, item in value.items() if key not in left_out}
+    if hasattr(kind, "tolist"):  # an array
+        return kind.__name__, str(value.dtype), value.tolist()
     if hasattr(value, "__dict__") and not isinstance(value, type | Enum):
         return kind.__name__, _shape(vars(value), case)
     return _stable(value)

@@ -63,6 +63,7 @@ class Case:
         retries: The SDK can be told to try again.
         self_traced: The SDK opens a span of its own inside the call.
         zero_output: Embeddings tell an output of 0 tokens.
+        watcher: From an eager stream to the call that watches it, for looking at what that holds.
         of_the_moment: Fields that differ between equal calls, beside the usual.
     """
 
@@ -98,6 +99,7 @@ class Case:
     self_traced: bool = False
     streams_usage_before_end: bool = False
     zero_output: bool = False
+    watcher: Callable[[Any], Any] = attrgetter("_self_watcher")
     of_the_moment: frozenset[str] = frozenset()
 
     @property
