@@ -105,17 +105,13 @@ CLOUDS: Final = EmitterSet(
         "openinference-instrumentation-mistralai==2.2.2",
     ),
 )
-<<<<<<< HEAD
 OLDEST: Final = EmitterSet(
     "oldest",
     (
         *("openai==1.66.0", "anthropic==0.47.2", "groq==0.18.0", "cohere==5.16.0", "google-genai==1.22.0"),
-        *("mistralai==2.10.0", "boto3==1.34.131", "aiobotocore==2.13.1"),
+        *("mistralai==2.10.0", "boto3==1.34.131", "aiobotocore==2.13.1", "huggingface-hub==1.0.0"),
     ),
 )
-=======
-OLDEST: Final = EmitterSet("oldest", ("openai==1.66.0", "anthropic==0.47.2", "huggingface-hub==1.0.0"))
->>>>>>> e528e96 (Hugging Face's inference clients, priced by whom the router asks)
 """The oldest releases of the SDKs that our instrumentors are held to; no emitter is in it (tests/versions)."""
 OLDEST_APART: Final = EmitterSet("oldest-apart", ("litellm==1.80.0", "openai==1.99.5", "ollama==0.4.0"))
 """The same for those that need another ``openai`` or ``httpx``."""
@@ -125,21 +121,29 @@ _OF_THE_SDKS: Final = (OLDEST, OLDEST_APART, TOO_OLD)
 FRAMEWORKS: Final = EmitterSet(
     "frameworks",
     (
-        # CrewAI pins: without it, newer releases of the SDK and of Pydantic-AI would go with the others.
-        *("crewai==1.15.30", "openai==2.54.0", "anthropic==2.12.0"),
-        *("langchain==1.4.7", "langgraph==1.2.22", *_LANGCHAIN),
-        *("llama-index-core==0.14.25", "llama-index-llms-openai==0.8.3", "llama-index-llms-anthropic==0.12.3"),
-        "llama-index-embeddings-openai==0.7.0",
-        "pydantic-ai-slim[openai,anthropic]==2.31.1",
-        "openai-agents==0.20.0",
+        *SDKS,
+        *_LANGCHAIN,
+        *("langchain==1.4.7", "langgraph==1.2.22"),
+        "pydantic-ai-slim[openai,anthropic]==2.68.0",
+        "openai-agents==0.24.0",
     ),
 )
-"""Frameworks that call SDKs, under our instrumentors and nobody else's (tests/emitters/frameworks)."""
+FRAMEWORKS_BEHIND: Final = EmitterSet(
+    "frameworks_behind",
+    (
+        "openai==2.54.0",
+        "crewai[anthropic]==1.15.30",
+        *("llama-index-core==0.14.25", "llama-index-llms-openai==0.8.3", "llama-index-llms-anthropic==0.10.2"),
+        "llama-index-embeddings-openai==0.7.0",
+    ),
+)
+"""Frameworks that call SDKs, under our instrumentors and nobody else's (tests/emitters/frameworks); CrewAI and
+LlamaIndex pin the SDKs to older releases."""
 SETS: Final = (MODERN, OPENLLMETRY, LITELLM, OPENLIT, CLOUDS)
 """The largest that resolve. OpenLLMetry's packages have the official ones' names as entry points; LiteLLM and OpenLIT
 pin the SDKs to older releases, as OpenTelemetry's google-genai does."""
 
-_ALL: Final = (*SETS, FRAMEWORKS, *_OF_THE_SDKS)
+_ALL: Final = (*SETS, FRAMEWORKS, FRAMEWORKS_BEHIND, *_OF_THE_SDKS)
 
 
 def _own_dependencies() -> list[str]:
