@@ -10,6 +10,7 @@ from typing import Final
 
 from tests.contract.providers.cases import CASES, Case
 from tests.emitters.environments import OLDEST, OLDEST_APART
+from tests.emitters.frameworks.ways import FRAMEWORKS
 from tests.support import tools
 
 PAGE: Final = tools.CHECKOUT / "docs" / "sdks.md"
@@ -33,6 +34,17 @@ so that a method is not where it was is left alone, with one line in the log. `l
 cases run in an environment of its own (`tests/emitters/test_litellm_ways.py`). The releases in the second column are
 run (`tests/versions`); where older ones look alike in part, these are left alone, too. Frameworks need nothing of their
 own: they call these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
+
+## Frameworks
+
+They need nothing of their own, as they call these SDKs. `make test-emitters` runs the real packages under our
+instrumentors, whole and streamed, against a stand-in whose models use tools (`tests/emitters/frameworks`). The spans and
+the spend metric come to what the provider's bill comes to, to the nano-dollar. Labels that are set around a run are on
+each of its calls, whatever threads and tasks it uses. Nothing but the machine itself is reached. Streams of OpenAI's chat
+are exact where the host is asked for usage (`stream_usage_hosts`), or where the framework asks.
+
+| framework | what runs | ways | calls | versions |
+|---|---|---|---|---|
 """
 
 
@@ -57,8 +69,15 @@ def _features(case: Case) -> Iterator[str]:
     yield from ("yes" if one else "·" for one in has)
 
 
+def frameworks() -> Iterator[str]:
+    for one in FRAMEWORKS:
+        versions = ", ".join(f"`{package}` {version}" for package, version in one.versions.items())
+        cells = (one.title, one.runs, str(len(one.ways)), str(sum(one.ways.values())), versions)
+        yield f"| {' | '.join(cells)} |"
+
+
 def render() -> str:
-    return _HEAD + "\n".join(rows()) + "\n" + _FOOT
+    return _HEAD + "\n".join(rows()) + "\n" + _FOOT + "\n".join(frameworks()) + "\n"
 
 
 def main(page: Path = PAGE) -> int:

@@ -114,6 +114,15 @@ def test_a_model_is_not_that_of_the_call_before(world: World) -> None:
     assert [span.attributes[semconv.REQUEST_MODEL] for span in world.finished() if span.attributes] == [LLAMA, "mine"]
 
 
+def test_a_server_with_one_model_says_which(server: StandInProvider, world: World) -> None:
+    with huggingface_hub.InferenceClient(base_url=server.base_url, token="none") as client:
+        client.chat_completion([{"role": "user", "content": f"model:{LLAMA} {USAGE}"}])
+
+    found = attributes_of(only_span(world))
+    assert semconv.REQUEST_MODEL not in found
+    assert (found[semconv.RESPONSE_MODEL], found[semconv.STATUS]) == (LLAMA, "priced")
+
+
 # --- usage ------------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
 
+import otel_cost
 import otel_cost_instrumentation
 from otel_cost import runtime, semconv
 from otel_cost.config import Config
@@ -73,7 +74,8 @@ def _tried(name: str, way: Way) -> dict[str, Any]:
     world = make_world(Config(stream_usage_hosts=("127.0.0.1",)))
     with provider() as (server, bills):
         try:
-            way(server.base_url)
+            with otel_cost.labels(team=name):
+                way(server.base_url)
         except BaseException:
             print(name, file=sys.stderr)
             traceback.print_exc()
@@ -92,7 +94,7 @@ def _finished(world: World) -> list[ReadableSpan]:
 
 def _told(span: ReadableSpan) -> dict[str, Any]:
     attributes = span.attributes or {}
-    names = {"status": semconv.STATUS, "cost": semconv.COST_AMOUNT, "detail": semconv.DETAIL}
+    names = {"status": semconv.STATUS, "cost": semconv.COST_AMOUNT, "detail": semconv.DETAIL, "team": "otel_cost.team"}
     scope = span.instrumentation_scope
     return {
         "scope": scope.name if scope else "",

@@ -57,6 +57,12 @@ def test_the_spans_say_what_the_bill_says(framework: Framework, way: str) -> Non
     assert [span["status"] for span in told["spans"]] == ["priced"] * len(bills), told["spans"]
 
 
+@pytest.mark.parametrize(("framework", "way"), WAYS)
+def test_labels_reach_every_call(framework: Framework, way: str) -> None:
+    """Through the framework's threads and tasks (FEATURES A9)."""
+    assert {span["team"] for span in _told(framework)["ways"][way]["spans"]} == {way}
+
+
 @EACH
 def test_every_way_is_asked_for(framework: Framework) -> None:
     assert _told(framework)["ways"].keys() == framework.ways.keys()
