@@ -38,10 +38,10 @@ own: they call these SDKs. Other instrumentation's spans are priced too: [coexis
 ## Frameworks
 
 They need nothing of their own, as they call these SDKs. `make test-emitters` runs the real packages under our
-instrumentors, whole and streamed, against a stand-in whose models use tools (`tests/emitters/frameworks`). The spans and
-the spend metric come to what the provider's bill comes to, to the nano-dollar. Labels that are set around a run are on
-each of its calls, whatever threads and tasks it uses. Nothing but the machine itself is reached. Streams of OpenAI's chat
-are exact where the host is asked for usage (`stream_usage_hosts`), or where the framework asks.
+instrumentors, whole and streamed, against a stand-in whose models use tools (`tests/emitters/frameworks`). The spans
+and the spend metric come to what the provider's bill comes to, to the nano-dollar. Labels that are set around a run are
+on each of its calls, whatever threads and tasks it uses. Nothing but the machine itself is reached. Streams of OpenAI's
+chat are exact where the host is asked for usage (`stream_usage_hosts`), or where the framework asks.
 
 | framework | what runs | ways | calls | versions |
 |---|---|---|---|---|
