@@ -13,9 +13,9 @@ from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _openai_answers as openai
 from otel_cost_instrumentation import _written as written
-from otel_cost_instrumentation._call import Reader
 from otel_cost_instrumentation._openai_streams import ChatReader
 from otel_cost_instrumentation._read import Attributes, Names, field, items, text, totals
+from otel_cost_instrumentation._request import Reader
 from otel_cost_instrumentation._stream import AsyncStream, SyncStream, Watcher
 
 # --- whole answers ----------------------------------------------------------------------------------------------------

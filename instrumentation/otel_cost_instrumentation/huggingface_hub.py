@@ -25,10 +25,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from otel_cost import semconv
 from otel_cost_instrumentation import _hosts
+from otel_cost_instrumentation._address import Server, host_and_port, provider_of
 from otel_cost_instrumentation._ask_usage import may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
-from otel_cost_instrumentation._call import Arguments, Request
-from otel_cost_instrumentation._endpoint import Endpoint, Server
+from otel_cost_instrumentation._endpoint import Endpoint
 from otel_cost_instrumentation._huggingface_answers import (
     ChatLines,
     TextLines,
@@ -41,7 +41,9 @@ from otel_cost_instrumentation._huggingface_answers import (
     watched_lines,
 )
 from otel_cost_instrumentation._read import field, text
-from otel_cost_instrumentation._stainless import Post, provider_of
+from otel_cost_instrumentation._releases import Since
+from otel_cost_instrumentation._request import Arguments, Request
+from otel_cost_instrumentation._stainless import Post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 
 _ROUTER: Final = "router.huggingface.co"
@@ -66,20 +68,19 @@ def _note(helper: object, args: tuple[object, ...], kwargs: Arguments) -> None:
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
     told = args[0] if args else kwargs.get("request_parameters")
-    url = urlsplit(text(told, "url"))
-    if not url.hostname:
+    address, port = host_and_port(text(told, "url"))
+    if not address:
         return None
+    url = urlsplit(text(told, "url"))
     given = field(told, "json")
     body = cast("dict[str, object]", given) if isinstance(given, dict) else {}
     provider, model = _behind(url, _model(url, told, body))
-    server = Server(provider, url.hostname, url.port or (80 if url.scheme == "http" else 443))
     stream = kwargs.get("stream") is True
-    post = Post(url.path.strip("/"), {**body, "model": model}, stream, False, server.address, server.port)
+    post = Post(url.path.strip("/"), {**body, "model": model}, stream, False, address, port)
     endpoint = ENDPOINTS.get(text(told, "task"))
     if endpoint is None:
         return unread(post, provider, kwargs, ())
-    settings = body.get("parameters") if isinstance(body.get("parameters"), dict) else body
-    request = endpoint.request(server, post.body, kwargs, settings=settings, stream=stream)
+    request = endpoint.request(Server(provider, address, port), body, kwargs, model=model, stream=stream)
     if stream and endpoint is CHAT and may_ask(client, post, HOSTS, kwargs):
         # What is sent was made by the SDK for this one call, from what the app gave.
         cast("Any", told).json = with_usage({}, body)["body"]
@@ -131,6 +132,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         TextLines,
         generated_text,
         inputs=("inputs", "prompt"),
+        settings=("parameters",),
         limits=("max_new_tokens", "max_tokens"),
     ),
     "feature-extraction": Endpoint(
@@ -151,4 +153,6 @@ PROVIDER: Final = Provider(
             asynchronous=True,
         ),
     ),
+    # Before, lines of a stream were bytes. The rest of the package is in many apps that ask no model.
+    since=Since("huggingface_hub", "1.0", "huggingface_hub.inference._client"),
 )

@@ -32,8 +32,8 @@ Other calls of an SDK that send a model's name end `unpriced: no_usage`, never a
 and what is not, stands at the head of its module in `instrumentation/otel_cost_instrumentation/`. An SDK that changed
 so that a method is not where it was is left alone, with one line in the log. `litellm` (from 1.80) is read too; its
 cases run in an environment of its own (`tests/emitters/test_litellm_ways.py`). The releases in the second column are
-run (`tests/versions`); where older ones look alike in part, these are left alone, too. Frameworks need nothing of their
-own: they call these SDKs. Other instrumentation's spans are priced too: [coexistence.md](coexistence.md).
+run (`tests/versions`); where older ones look alike in part, these are left alone, too. Other
+instrumentation's spans are priced too: [coexistence.md](coexistence.md).
 
 ## Frameworks
 
