@@ -11,10 +11,12 @@ from otel_cost.demo.wire_openai import Chat, Embeddings
 
 
 def wires(path: str) -> Wire | None:
-    """``/<provider>/v1/...`` and ``/models/<model>``."""
+    """``/routed/<provider>/v1/...`` and ``/models/<model>``."""
     if path.startswith("/models/"):
         return Generation()
-    return next((wire for end, wire in _ROUTED.items() if path.endswith(end) and path != end), None)
+    if not path.startswith("/routed/"):
+        return None
+    return next((wire for end, wire in _ROUTED.items() if path.endswith(end)), None)
 
 
 class Generation(Wire):

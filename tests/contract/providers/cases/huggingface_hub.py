@@ -42,7 +42,7 @@ def _generating(base_url: str, retries: int, tracing: TracerProvider | None, asy
 
 def _embedding(base_url: str, retries: int, tracing: TracerProvider | None, asynchronous: bool) -> Client:
     """Of a provider behind the router, which knows the model by the same name."""
-    constants.INFERENCE_PROXY_TEMPLATE = base_url + "/{provider}"
+    constants.INFERENCE_PROXY_TEMPLATE = base_url + "/routed/{provider}"
     mapped(EMBEDDER, EMBEDDER, "together", "feature-extraction")
     return _made(asynchronous, provider="together", token="hf_none")
 
