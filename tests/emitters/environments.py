@@ -115,7 +115,13 @@ OLDEST: Final = EmitterSet(
 """The oldest releases of the SDKs that our instrumentors are held to; no emitter is in it (tests/versions)."""
 OLDEST_APART: Final = EmitterSet("oldest-apart", ("litellm==1.80.0", "openai==1.99.5", "ollama==0.4.0"))
 """The same for those that need another ``openai`` or ``httpx``."""
-TOO_OLD: Final = EmitterSet("too-old", ("cohere==5.15.0", "google-genai==1.21.0", "mistralai==1.12.4"))
+TOO_OLD: Final = EmitterSet(
+    "too-old",
+    (
+        *("cohere==5.15.0", "google-genai==1.21.0", "mistralai==1.12.4"),
+        *("huggingface-hub==0.36.2", "aiohttp==3.14.5"),  # its asynchronous client is aiohttp's
+    ),
+)
 """The last releases that our instrumentors leave alone."""
 _OF_THE_SDKS: Final = (OLDEST, OLDEST_APART, TOO_OLD)
 FRAMEWORKS: Final = EmitterSet(

@@ -18,7 +18,10 @@ from otel_cost.config import Config, PriceSettings
 
 SPANS = InMemorySpanExporter()
 BASE_URL = sys.argv[1]
-PRICES = ({"provider": "ollama", "model": "llama3.3", "per_1m": {"input": 2.5, "output": 10}},)
+PRICES = tuple(
+    {"provider": provider, "model": "llama3.3", "per_1m": {"input": 2.5, "output": 10}}
+    for provider in ("ollama", "huggingface")
+)
 ASKED = 'usage:{"input": 1000, "output": 200} please'
 MESSAGES = [{"role": "user", "content": ASKED}]
 CONVERSATION = [{"role": "user", "content": [{"text": ASKED}]}]
@@ -131,6 +134,22 @@ def litellm(sdk):
     return ask, ask_async
 
 
+def huggingface_hub(sdk):
+    """Of a server of one's own, which answers as OpenAI does."""
+    asked = {"messages": MESSAGES, "model": "llama3.3"}
+
+    def ask(stream):
+        client = sdk.InferenceClient(base_url=BASE_URL, api_key="none")  # a stream ends when nobody has it
+        answer = client.chat_completion(**asked, stream=stream)
+        return list(answer) if stream else answer
+
+    async def ask_async():
+        async with sdk.AsyncInferenceClient(base_url=BASE_URL, api_key="none") as client:
+            await client.chat_completion(**asked)
+
+    return ask, ask_async
+
+
 SDKS = {
     "groq": groq,
     "ollama": ollama,
@@ -140,6 +159,7 @@ SDKS = {
     "boto3": boto3,
     "aiobotocore": aiobotocore,
     "litellm": litellm,
+    "huggingface_hub": huggingface_hub,
 }
 """Where each SDK is imported from, to what makes its calls: (streamed or not), and an asynchronous one."""
 

@@ -85,6 +85,7 @@ OVER_THE_WIRE: Final = {
     (OLDEST, "mistralai"): 3_200_000,  # mistral-large-latest: 2 and 6
     (OLDEST, "boto3"): 1_600_000,  # claude-3-5-haiku on Bedrock: 0.80 and 4
     (OLDEST, "aiobotocore"): 1_600_000,
+    (OLDEST, "huggingface_hub"): GPT,  # by an overlay
     (OLDEST_APART, "litellm"): GPT,
     (OLDEST_APART, "ollama"): GPT,  # by an overlay
 }
@@ -104,12 +105,13 @@ def test_a_call_by_the_wire_with_the_oldest_release_is_exact(home: EmitterSet, s
     assert round(spans[0][semconv.COST_AMOUNT] * 10**9) == OVER_THE_WIRE[home, sdk]
 
 
-@pytest.mark.parametrize("sdk", ["cohere", "google_genai", "mistralai"])
+@pytest.mark.parametrize("sdk", ["cohere", "google_genai", "huggingface_hub", "mistralai"])
 def test_an_older_release_is_left_alone_and_the_log_says_so_once(sdk: str) -> None:
     """The calls are made all the same: otherwise the script would have failed."""
     told, log = _by_the_wire(TOO_OLD)
 
     assert not any(told[sdk].values())
-    lines = [line for line in log.splitlines() if line.startswith(f"otel_cost: {sdk.replace('_', '-')} ")]
+    package = sdk if sdk == "huggingface_hub" else sdk.replace("_", "-")
+    lines = [line for line in log.splitlines() if line.startswith(f"otel_cost: {package} ")]
     assert len(lines) == 1
     assert "older than" in lines[0]
