@@ -11,6 +11,7 @@ from typing import Final
 
 from otel_cost import runtime
 from otel_cost_instrumentation._address import provider_of
+from otel_cost_instrumentation._enclosing import enclosing
 from otel_cost_instrumentation._read import field, text
 from otel_cost_instrumentation._request import Arguments
 from otel_cost_instrumentation._stainless import Post
@@ -28,7 +29,7 @@ def may_ask(client: object, post: Post, hosts: Mapping[str, str], arguments: Arg
     """Whether to ask: the app did not, the host knows how, and the app reads the stream through the SDK, so that the
     extra chunk can be kept from it. ``hosts``: host, or domain from the dot on, to provider."""
     provider = provider_of(post.address, hosts, "")
-    if post.raw or not (provider in _DOCUMENT_IT or _named(post.address)):
+    if _reads_the_wire(post) or not (provider in _DOCUMENT_IT or _named(post.address)):
         return False
     extra = field(arguments.get("options"), "extra_json")
     for body in (post.body, extra):
@@ -38,6 +39,12 @@ def may_ask(client: object, post: Post, hosts: Mapping[str, str], arguments: Arg
         return False
     version = text(field(client, "default_query"), "api-version")
     return provider != AZURE or not version or version[:10] >= _AZURE_KNOWS_SINCE
+
+
+def _reads_the_wire(post: Post) -> bool:
+    """Whether the app gets the raw response, and not a library that it called."""
+    around = enclosing()
+    return post.raw and not (around is not None and around.parses_raw)
 
 
 def _named(address: str) -> bool:

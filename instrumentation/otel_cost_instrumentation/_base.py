@@ -66,6 +66,8 @@ class Method:
         asynchronous: It is a coroutine function.
         mine: For a method that everything else passes too: whether an instance's calls can be ours, at little cost.
             Must not raise.
+        responds: A method of the same class that each HTTP response passes as ``response``, for
+            :attr:`Request.headers`; left out where it is not there.
         later: It came after the oldest release that is read, so that nobody misses it where it is not there.
     """
 
@@ -75,6 +77,7 @@ class Method:
     asynchronous: bool = False
     inside: Inside | None = None
     mine: Callable[[object], bool] | None = None
+    responds: str = ""
     later: bool = False
 
 
@@ -319,6 +322,14 @@ def _note(result: object) -> object:
     if call is not None:
         shield.run("instrumentation: inside", None, call.answered_inside, result)
     return result
+
+
+def response_wrapper(wrapped: Wrapped, instance: object, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    """Around :attr:`Method.responds`, a coroutine function or not."""
+    around = enclosing()
+    if around is not None:
+        around.headers = getattr(kwargs.get("response"), "headers", None)
+    return wrapped(*args, **kwargs)
 
 
 class _Around(Protocol):

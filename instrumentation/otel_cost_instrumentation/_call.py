@@ -58,7 +58,7 @@ class Call:
         self._opened_ns = 0
         self._chunks = 0
         self._first_chunk_s = 0.0
-        self.inside = Enclosed()
+        self.inside = Enclosed(request.parses_raw)
         self._once = threading.Lock()
 
     # --- before the answer --------------------------------------------------------------------------------------------
@@ -96,6 +96,8 @@ class Call:
         try:
             stand_in = self._request.watch(result, self)
             self._write(self._request.accepted)
+            if self._request.headers is not None and self.inside.headers is not None:
+                self._write(self._request.headers(self.inside.headers))
             if stand_in is None:
                 self.read_whole(complete(result))
                 return result

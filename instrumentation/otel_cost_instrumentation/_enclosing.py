@@ -18,11 +18,18 @@ class Stream(Protocol):
 
 
 class Enclosed:
-    """The calls inside one call. Calls in the background can outlive it, and are then on their own."""
+    """What happens inside one call. Calls in the background can outlive it, and are then on their own.
 
-    __slots__ = ("_calls", "_over")
+    Attributes:
+        parses_raw: Raw responses of the calls inside are read by the library around them, so no app sees the wire.
+        headers: Of the HTTP response, where the SDK passes one through a place that is watched.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_calls", "_over", "headers", "parses_raw")
+
+    def __init__(self, parses_raw: bool = False) -> None:
+        self.parses_raw = parses_raw
+        self.headers: object = None
         self._calls: list[Stream] = []
         self._over = False
 

@@ -94,7 +94,9 @@ class Installation:
             # Its span and ours will be two for one call; matching still counts it once.
             _log.info("%s.%s has changed inside: its own span is left alone", method.module, class_name)
         for name, wrapper in _wrappers(method, function, inside, scope):
-            original = vars(owner)[name]
+            original = vars(owner).get(name)
+            if original is None:
+                continue
             around = _around(original, wrapper, method)
             setattr(owner, name, around)
             self._wrapped.append((owner, name, around, original))
@@ -152,6 +154,8 @@ def _has(owner: type | ModuleType, inside: Inside) -> bool:
 def _wrappers(method: Method, function: str, inside: Inside | None, scope: Scope) -> Iterator[tuple[str, Wrapper]]:
     kind = _base.ASYNC if method.asynchronous else _base.SYNC
     yield function, kind.around(method, inside, scope)
+    if method.responds:
+        yield method.responds, _base.response_wrapper
     if inside is not None:
         yield inside.send, kind.send
         yield inside.answer, kind.answer

@@ -1,4 +1,4 @@
-"""What an answer says that it cost, in the fields that OpenAI's format does not have.
+"""What an answer says that it cost, in the fields and headers that OpenAI's format does not have.
 
 * ``usage.cost``, a number: OpenRouter, in USD (its credits), and gateways that took that over. With a key of the user's
   own (``is_byok``) it is OpenRouter's fee alone, and ``cost_details.upstream_inference_cost`` is what the provider
@@ -7,12 +7,15 @@
 * ``usage.cost.total_cost``: Perplexity, in USD.
 * ``usage.cost_in_usd_ticks``: xAI, 1e10 to the USD; https://docs.x.ai (cost tracking).
 
-Whether it is believed is decided elsewhere (``otel_cost.weighing``). LiteLLM's proxy says it in a response header,
-which the SDK keeps to itself.
+* the header ``x-litellm-response-cost``: LiteLLM's proxy, in USD, by its own price list; of a stream it knows nothing
+  yet, and says 0 or ``None``.
+
+Whether it is believed is decided elsewhere (``otel_cost.weighing``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from otel_cost import semconv
@@ -37,6 +40,20 @@ def reported_cost(usage: object) -> Attributes:
         return _attributes(_number(cost), _upstream(extra, _number(cost)))
     ticks = _number(field(extra, "cost_in_usd_ticks"))
     return _attributes(None if ticks is None else ticks / _TICKS_A_USD)
+
+
+_PROXYS_HEADER: Final = "x-litellm-response-cost"
+
+
+def cost_in_headers(headers: object) -> Attributes:
+    """The same from an HTTP response's headers."""
+    said = headers.get(_PROXYS_HEADER) if isinstance(headers, Mapping) else None
+    if not isinstance(said, str):
+        return {}
+    try:
+        return _attributes(_number(float(said)))
+    except ValueError:
+        return {}
 
 
 def _upstream(usage: object, cost: float | None) -> float | None:

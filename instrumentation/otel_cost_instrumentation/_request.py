@@ -55,6 +55,8 @@ class Request(NamedTuple):
         accepted: Usage that is certain as soon as the provider has answered, whatever it answered.
         spent: It asks for an answer that was made before: no budget can spare that any more.
         told_again: Whoever asks gets the same answer and its usage again: charged once per response id.
+        headers: From the HTTP response's headers to attributes; the answer's own count for more.
+        parses_raw: It is a call of a library that reads the raw responses of an SDK under it.
     """
 
     operation: str
@@ -76,6 +78,8 @@ class Request(NamedTuple):
     accepted: Attributes = _NOTHING
     spent: bool = False
     told_again: bool = False
+    headers: Callable[[object], Attributes] | None = None
+    parses_raw: bool = False
 
     def planned(self) -> PlannedCall:
         return PlannedCall(

@@ -1,6 +1,7 @@
-"""``litellm`` (1.80 and later): completion, acompletion, embedding, aembedding, and its Router, which calls these.
+"""``litellm`` (1.80 and later): completion, responses, embedding, image_generation, also asynchronous, and its Router,
+which calls these.
 
-The four public functions are what all calls have in common: under them LiteLLM asks some providers through their SDKs
+The public functions are what all calls have in common: under them LiteLLM asks some providers through their SDKs
 and others by itself, in ways that change with each release. Retries and fallbacks of the Router, and fallbacks of a
 call, are calls of these functions, and each has its span; a try that LiteLLM repeats by itself had no answer, and no
 bill. Where it uses an SDK that is instrumented, that one's span is the inner of two: the inner counts, and the outer is
@@ -8,8 +9,8 @@ the wrapper.
 
 Its counts are OpenAI's and include cached tokens for every provider. In a stream they are those of the provider, which
 a chunk hides when the app did not ask; where the provider did not tell, LiteLLM's own guess is left alone. An answer
-from LiteLLM's cache cost nothing; mock answers are no calls. Text completions, responses, images and sound are read
-only where an SDK under LiteLLM is instrumented.
+from LiteLLM's cache cost nothing; mock answers are no calls. Text completions and sound are read only where an SDK
+under LiteLLM is instrumented.
 
 Sources: the sources and types of ``litellm`` 1.106.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
@@ -29,9 +30,10 @@ from otel_cost_instrumentation._address import Server, host_and_port, server_at
 from otel_cost_instrumentation._ask_usage import AZURE
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._endpoint import Endpoint
-from otel_cost_instrumentation._openai_answers import chat, embeddings
-from otel_cost_instrumentation._openai_streams import ChatReader
-from otel_cost_instrumentation._read import Attributes, Names, count, field, parts, text
+from otel_cost_instrumentation._openai_answers import chat, embeddings, response
+from otel_cost_instrumentation._openai_media import images
+from otel_cost_instrumentation._openai_streams import ChatReader, ResponseReader
+from otel_cost_instrumentation._read import Attributes, Names, count, field, items, parts, text
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._unread import UnreadStream
 
@@ -58,24 +60,36 @@ _PROVIDERS: Final[Mapping[str, str]] = {
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
 
-_INSIDE: Final = ("acompletion", "aembedding")
+
+class _Function(NamedTuple):
+    """One of LiteLLM's functions; ``positional``: names of its first arguments."""
+
+    name: str
+    endpoint: Endpoint
+    positional: tuple[str, ...]
+
+
+_DRAWN_BY: Final = "dall-e-2"
+"""The model of an image where the app names none."""
+_INSIDE: Final = ("acompletion", "aembedding", "aresponses", "aimg_generation")
 """Set where an asynchronous function calls the synchronous one for its coroutine."""
 _MOCKED: Final = ("mock_response", "mock_tool_calls")
 
 
-def _read(module: object, args: tuple[object, ...], kwargs: Arguments, *, endpoint: Endpoint) -> Request | None:
-    body = dict(zip(("model", endpoint.inputs[0]), args, strict=False)) | dict(kwargs)
+def _read(module: object, args: tuple[object, ...], kwargs: Arguments, *, function: _Function) -> Request | None:
+    body = dict(zip(function.positional, args, strict=False)) | dict(kwargs)
     if any(body.get(name) is True for name in _INSIDE) or any(body.get(name) for name in _MOCKED):
         return None
     model, server = _route(body)
-    return endpoint.request(server, body, kwargs, model=model, stream=body.get("stream") is True)
+    request = function.endpoint.request(server, body, kwargs, model=model, stream=body.get("stream") is True)
+    return request._replace(parses_raw=True)
 
 
 def _route(body: dict[str, object]) -> tuple[str, Server]:
     """The model without LiteLLM's prefix, and who is asked, as LiteLLM itself finds it."""
     base = text(body, "api_base") or text(body, "base_url")
     named: Any = sys.modules["litellm"].get_llm_provider(
-        model=body.get("model"), custom_llm_provider=body.get("custom_llm_provider"), api_base=base or None
+        model=body.get("model") or _DRAWN_BY, custom_llm_provider=body.get("custom_llm_provider"), api_base=base or None
     )
     model, name, _, known_base = cast("tuple[str, str, object, str | None]", named)
     if name == "openai" and base:
@@ -111,6 +125,21 @@ def completion(answer: object) -> Attributes:
     if field(answer, "_hidden_params", "cache_hit") is True:
         return dict(_FREE)
     return chat(answer) | _extra(field(answer, "usage")) | _where(answer)
+
+
+def responded(answer: object) -> Attributes:
+    if field(answer, "_hidden_params", "cache_hit") is True:
+        return dict(_FREE)
+    return response(answer) | _where(answer)
+
+
+def drawn(answer: object) -> Attributes:
+    """Pictures; LiteLLM writes a usage of zeros where the provider told nothing."""
+    if field(answer, "_hidden_params", "cache_hit") is True:
+        return dict(_FREE)
+    usage = field(answer, "usage")
+    told = count(usage, "input_tokens") or count(usage, "output_tokens")
+    return images(answer if told else {"data": items(answer, "data")}) | _where(answer)
 
 
 def embedding(answer: object) -> Attributes:
@@ -156,12 +185,28 @@ _CHAT: Final = Endpoint(
     limits=("max_completion_tokens", "max_tokens"),
 )
 _EMBED: Final = Endpoint(semconv.OP_EMBEDDINGS, embedding, UnreadStream, written.embeddings, inputs=("input",))
+_RESPOND: Final = Endpoint(
+    semconv.OP_CHAT,
+    responded,
+    partial(ResponseReader, read_answer=responded),
+    written.response,
+    inputs=("input", "instructions", "text"),
+    unseen=("previous_response_id", "conversation", "prompt"),
+    limits=("max_output_tokens",),
+)
+_DRAW: Final = Endpoint(semconv.OP_GENERATE_CONTENT, drawn, UnreadStream, written.nothing, inputs=("prompt",))
+_FUNCTIONS: Final = (
+    _Function("completion", _CHAT, ("model", "messages")),
+    _Function("embedding", _EMBED, ("model", "input")),
+    _Function("responses", _RESPOND, ("input", "model")),
+    _Function("image_generation", _DRAW, ("prompt", "model")),
+)
 
 PROVIDER: Final = Provider(
     name="litellm",
     methods=tuple(
-        Method(module="litellm", name=prefix + name, read=partial(_read, endpoint=endpoint), asynchronous=prefix == "a")
-        for name, endpoint in (("completion", _CHAT), ("embedding", _EMBED))
+        Method("litellm", prefix + function.name, partial(_read, function=function), asynchronous=prefix == "a")
+        for function in _FUNCTIONS
         for prefix in ("", "a")
     ),
 )

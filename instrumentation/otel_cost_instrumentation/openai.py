@@ -29,11 +29,15 @@ from otel_cost_instrumentation._openai_media import (
 )
 from otel_cost_instrumentation._openai_streams import ChatReader, ResponseReader
 from otel_cost_instrumentation._read import text
+from otel_cost_instrumentation._reported import cost_in_headers
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import read_post
 from otel_cost_instrumentation._unread import UnreadStream, unread
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
+
+_OWN_HOST: Final = "api.openai.com"
+_RESPONDS: Final = "_process_response"
 
 
 def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Request | None:
@@ -53,6 +57,8 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
         model=text(body, "model"),
         stream=post.stream,
     )
+    if post.address != _OWN_HOST:
+        request = request._replace(headers=cost_in_headers)
     if asks:
         return request._replace(reader=partial(ChatReader, conceal=True))
     return _later(request) if path == "responses" and body.get("background") is True else request
@@ -151,8 +157,14 @@ FREE: Final = frozenset(
 PROVIDER: Final = Provider(
     name="openai",
     methods=(
-        Method(module="openai._base_client", name="SyncAPIClient.post", read=_read),
-        Method(module="openai._base_client", name="AsyncAPIClient.post", read=_read, asynchronous=True),
+        Method(module="openai._base_client", name="SyncAPIClient.post", read=_read, responds=_RESPONDS),
+        Method(
+            module="openai._base_client",
+            name="AsyncAPIClient.post",
+            read=_read,
+            asynchronous=True,
+            responds=_RESPONDS,
+        ),
         Method(module="openai._base_client", name="SyncAPIClient.get", read=_openai_fetched.read),
         Method(module="openai._base_client", name="AsyncAPIClient.get", read=_openai_fetched.read, asynchronous=True),
     ),

@@ -83,7 +83,7 @@ OPENLLMETRY: Final = EmitterSet(
 LITELLM: Final = EmitterSet(
     "litellm",
     (
-        *("litellm==1.106.2", "openai==2.54.0", "anthropic==2.12.0"),
+        *("litellm==1.106.2", "openai==2.54.0", "anthropic==2.12.0", "mcp==2.3.0"),  # its responses import the last
         # The newer ones have other module names, and their predecessor does not follow.
         *("opentelemetry-instrumentation-openai-v2==2.4b0", "opentelemetry-util-genai==0.4b0"),
     ),

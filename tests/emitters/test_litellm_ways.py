@@ -19,7 +19,11 @@ pytestmark = pytest.mark.emitters
 
 COST = {"openai": 0.004, "anthropic": 0.0082}
 """Of 1,000 tokens, 400 of them cached, and 200 back: gpt-4o, claude-opus-4-5 (genai-prices 0.2.3)."""
-ONCE = ("chat", "chat_async", "own_fallback", "stream_asked", "stream_async", "retried", "retried_later", "fell_back")
+ONCE = (
+    *("chat", "chat_async", "own_fallback", "stream", "stream_asked", "stream_async"),
+    *("retried", "retried_later", "fell_back"),
+    *("responded", "responded_later", "responded_in_a_stream", "responded_in_a_stream_later"),
+)
 KINDS = pytest.mark.parametrize("kind", COST)
 Spans = list[dict[str, Any]]
 
@@ -68,11 +72,12 @@ def test_a_span_says_who_was_asked(told: dict[str, Any], kind: str) -> None:
     assert (span["input"], span["output"], span["cached"]) == (1000, 200, 400)
 
 
-def test_a_stream_tells_its_usage_to_us_where_litellm_reads_it_itself(told: dict[str, Any]) -> None:
-    assert [span["cost"] for span in _counted(told, "stream-anthropic")] == [COST["anthropic"]]
+def test_a_stream_that_is_asked_for_its_usage_looks_the_same_to_the_app(told: dict[str, Any]) -> None:
+    """LiteLLM itself does not ask this host; the stand-in's answer has one chunk more where the app asked."""
+    assert told["stream-openai"]["returned"] == told["stream_asked-openai"]["returned"] - 1
 
 
-@pytest.mark.parametrize("way", ["stream-openai", "left_early-openai", "left_early-anthropic"])
+@pytest.mark.parametrize("way", ["stream_at_an_unknown_host-openai", "left_early-openai", "left_early-anthropic"])
 def test_a_stream_without_usage_is_estimated_once(told: dict[str, Any], way: str) -> None:
     assert [span["status"] for span in _counted(told, way)] == ["estimated"]
 
@@ -91,6 +96,16 @@ def test_a_budget_says_no_with_its_own_error(told: dict[str, Any], kind: str) ->
 
 def test_vectors(told: dict[str, Any]) -> None:
     assert [(span["scope"], span["status"]) for span in _counted(told, "embedded-openai")] == [("openai", "priced")]
+
+
+@pytest.mark.parametrize("way", ["drawn", "drawn_later"])
+def test_pictures(told: dict[str, Any], way: str) -> None:
+    """gpt-image-1: 5 and 40 USD per million tokens of text in and of images out."""
+    assert [(span["status"], span["cost"]) for span in _counted(told, f"{way}-openai")] == [("priced", 0.013)]
+
+
+def test_pictures_without_a_count_are_not_free(told: dict[str, Any]) -> None:
+    assert [(span["status"], span["cost"]) for span in _counted(told, "drawn_untold-openai")] == [("unpriced", None)]
 
 
 @KINDS

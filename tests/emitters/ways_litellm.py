@@ -8,12 +8,14 @@ import json
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import otel_cost_instrumentation
 from otel_cost import BudgetExceeded, runtime, semconv
 from otel_cost.config import BudgetSettings, Config
 from otel_cost.demo.provider import StandInProvider
+from tests.contract.providers.answering import answering
 from tests.support.ports import free_ports
 from tests.support.world import World, make_world
 
@@ -101,6 +103,36 @@ def embedded(url: str, kind: str) -> None:
     litellm.embedding(**{**how, "model": "openai/text-embedding-3-small"}, input=[USAGE])
 
 
+def _responding(url: str, kind: str, **more: Any) -> dict[str, Any]:
+    how = asked(url, kind, **more)
+    return {**how, "input": how.pop("messages")}
+
+
+def responded(url: str, kind: str) -> None:
+    litellm.responses(**_responding(url, kind))
+
+
+def responded_later(url: str, kind: str) -> None:
+    asyncio.run(litellm.aresponses(**_responding(url, kind)))
+
+
+def responded_in_a_stream(url: str, kind: str) -> int:
+    return len(list(litellm.responses(**_responding(url, kind, stream=True))))
+
+
+def responded_in_a_stream_later(url: str, kind: str) -> int:
+    return asyncio.run(_read(litellm.aresponses(**_responding(url, kind, stream=True))))
+
+
+def drawn(url: str, kind: str, *, later: bool = False, **usage: Any) -> None:
+    with answering({"created": 1, "data": [{"b64_json": "eA=="}], **usage}) as server:
+        how = {"model": "openai/gpt-image-1", "prompt": "x", "api_base": server.url + "/v1", "api_key": "none"}
+        if later:
+            asyncio.run(litellm.aimage_generation(**how))
+        else:
+            litellm.image_generation(**how)
+
+
 def within_a_budget(url: str, kind: str) -> str:
     """The first call uses the budget up."""
     litellm.completion(**asked(url, kind))
@@ -111,14 +143,25 @@ def within_a_budget(url: str, kind: str) -> str:
     return ""
 
 
+IMAGE_USAGE = {
+    "input_tokens": 1000,
+    "output_tokens": 200,
+    "total_tokens": 1200,
+    "input_tokens_details": {"text_tokens": 1000, "image_tokens": 0},
+}
 ASKS = {"stream_options": {"include_usage": True}}
 _ROOM = BudgetSettings(name="one", amount_usd=Decimal("0.004"), period="total", action="block")
-BUDGETS = {"within_a_budget": Config(budgets=(_ROOM,))}
+OPENAIS = ("embedded", "drawn", "drawn_later", "drawn_untold")
+CONFIGS = {
+    "within_a_budget": Config(budgets=(_ROOM,)),
+    "stream": Config(stream_usage_hosts=("127.0.0.1",)),
+}
 WAYS: dict[str, Callable[[str, str], Any]] = {
     "chat": lambda url, kind: litellm.completion(**asked(url, kind)),
     "chat_async": lambda url, kind: asyncio.run(litellm.acompletion(**asked(url, kind))),
     "own_fallback": own_fallback,
     "stream": stream,
+    "stream_at_an_unknown_host": stream,
     "stream_asked": lambda url, kind: stream(url, kind, **ASKS),
     "stream_async": lambda url, kind: asyncio.run(_read(litellm.acompletion(**asked(url, kind, stream=True, **ASKS)))),
     "left_early": left_early,
@@ -127,6 +170,13 @@ WAYS: dict[str, Callable[[str, str], Any]] = {
     "fell_back": fell_back,
     "failed": failed,
     "embedded": embedded,
+    "responded": responded,
+    "responded_later": responded_later,
+    "responded_in_a_stream": responded_in_a_stream,
+    "responded_in_a_stream_later": responded_in_a_stream_later,
+    "drawn": partial(drawn, usage=IMAGE_USAGE),
+    "drawn_later": partial(drawn, later=True, usage=IMAGE_USAGE),
+    "drawn_untold": drawn,
     "within_a_budget": within_a_budget,
     "mocked": lambda url, kind: litellm.completion(**asked(url, kind, mock_response="hello")),
 }
@@ -144,7 +194,7 @@ def seen(world: World) -> list[dict[str, Any]]:
 
 
 def tried(way: str, kind: str) -> dict[str, Any]:
-    world = make_world(BUDGETS.get(way))
+    world = make_world(CONFIGS.get(way))
     fails = iter(["error:500"] if WAYS[way] in (retried, retried_later) else [])
     with StandInProvider(script=lambda path, body: next(fails, "")) as server:
         returned = WAYS[way](server.base_url, kind)
@@ -156,7 +206,7 @@ def tried(way: str, kind: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    pairs = [(way, kind) for way in WAYS for kind in MODELS if (way, kind) != ("embedded", "anthropic")]
+    pairs = [(way, kind) for way in WAYS for kind in MODELS if kind == "openai" or way not in OPENAIS]
     print(json.dumps({f"{way}-{kind}": tried(way, kind) for way, kind in pairs}))
     return 0
 

@@ -23,10 +23,11 @@ OPENROUTER = "https://openrouter.ai/api/v1"
 MODEL = "openai/gpt-4o"
 
 
-def client_at(base_url: str, body: bytes, kind: str = "application/json") -> openai.OpenAI:
+def client_at(base_url: str, body: bytes, kind: str = "application/json", **headers: str) -> openai.OpenAI:
     """A client whose every request is answered with ``body``: nothing goes out."""
+    told = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
     library = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-    answer = library.Response(200, headers={"content-type": kind}, content=body)
+    answer = library.Response(200, headers=told, content=body)
     http: Any = openai.DefaultHttpxClient(transport=library.MockTransport(lambda request: answer))
     return openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, http_client=http)
 
@@ -142,3 +143,58 @@ def test_a_gateways_figure_is_not(world: World) -> None:
     found = chat(world, "http://127.0.0.1/v1", "model-of-tomorrow", cost=0.0042)
     assert (found[semconv.STATUS], found["otel_cost.opinion.gateway"]) == ("unpriced", 0.0042)
     assert world.spend() == 0
+
+
+PROXY = "http://litellm.example:4000"
+
+
+@pytest.mark.parametrize(
+    ("header", "usage", "said"),
+    [
+        ("0.0034", {}, {"gateway": 0.0034, "disagrees": True}),
+        ("3.5e-03", {}, {"gateway": 0.0035}),
+        ("0.0034", {"cost": 0.0035}, {"gateway": 0.0035}),  # the answer itself knows more
+        ("0.0", {}, {}),
+        ("None", {}, {}),
+        ("nan", {}, {}),
+    ],
+)
+@pytest.mark.parametrize("raw", [False, True])
+def test_the_proxy_of_litellm_says_the_cost_in_a_header(
+    header: str, usage: dict[str, Any], said: dict[str, Any], raw: bool, world: World
+) -> None:
+    body = json.dumps(completion("gpt-4o", **usage)).encode()
+    with client_at(PROXY, body, x_litellm_response_cost=header) as client:
+        completions = client.chat.completions
+        create = completions.with_raw_response.create if raw else completions.create
+        create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+
+    assert opinions(attributes_of(only_span(world))) == said
+
+
+def test_so_does_the_head_of_a_stream(world: World) -> None:
+    chunk = {**completion("gpt-4o"), "object": "chat.completion.chunk", "choices": []}
+    body = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+    with client_at(PROXY, body, "text/event-stream", x_litellm_response_cost="0.0034") as client:
+        list(client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}], stream=True))
+
+    assert opinions(attributes_of(only_span(world)))["gateway"] == 0.0034
+
+
+def test_openais_own_host_is_not_asked_for_it(world: World) -> None:
+    body = json.dumps(completion("gpt-4o")).encode()
+    with client_at("https://api.openai.com/v1", body, x_litellm_response_cost="0.0034") as client:
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+
+    assert opinions(attributes_of(only_span(world))) == {}
+
+
+async def test_so_is_the_answer_to_an_asynchronous_call(world: World) -> None:
+    library = importlib.import_module(openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0])
+    told = {"content-type": "application/json", "x-litellm-response-cost": "0.0034"}
+    answer = library.Response(200, headers=told, content=json.dumps(completion("gpt-4o")).encode())
+    http: Any = openai.DefaultAsyncHttpxClient(transport=library.MockTransport(lambda request: answer))
+    async with openai.AsyncOpenAI(base_url=PROXY, api_key="none", http_client=http) as client:
+        await client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "x"}])
+
+    assert opinions(attributes_of(only_span(world)))["gateway"] == 0.0034
