@@ -1,4 +1,4 @@
-"""The ``openai`` SDK."""
+"""The ``openai`` SDK, and its client for Azure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import openai
 from opentelemetry.trace import TracerProvider
 
 from tests.contract.providers.cases.base import Case, Client, optional, user
+from tests.support.wires.azure import wires
+
+__all__ = ["CASES", "wires"]
 
 MODEL = "gpt-4o"
 EMBEDDER = "text-embedding-3-small"
@@ -17,6 +20,11 @@ EMBEDDER = "text-embedding-3-small"
 def _client(base_url: str, retries: int, tracing: TracerProvider | None, asynchronous: bool) -> Client:
     kind = openai.AsyncOpenAI if asynchronous else openai.OpenAI
     return kind(base_url=base_url + "/v1", api_key="none", max_retries=retries)
+
+
+def _azure(base_url: str, retries: int, tracing: TracerProvider | None, asynchronous: bool) -> Client:
+    kind = openai.AsyncAzureOpenAI if asynchronous else openai.AzureOpenAI
+    return kind(azure_endpoint=base_url, api_version="2024-10-21", api_key="none", max_retries=retries)
 
 
 def _chat(client: Client, text: str, stream: bool) -> Any:
@@ -73,4 +81,5 @@ CASES = (
         model=EMBEDDER,
         operation="embeddings",
     ),
+    replace(_CHAT, name="azure-chat", client=_azure, provider_name="azure.ai.openai"),
 )
