@@ -9,6 +9,7 @@ import pytest
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import cohere as sdk
+from otel_cost_instrumentation._request import Request
 
 UNIT = semconv.UNIT_PREFIX
 
@@ -60,3 +61,14 @@ def test_a_stream_that_ends_in_an_error_says_so() -> None:
     reader.read({"type": "message-end", "delta": {"finish_reason": "ERROR"}})
 
     assert reader.attributes()[semconv.ERROR_TYPE] == "ERROR"
+
+
+def test_arguments_that_the_sdk_leaves_out_are_not_sent() -> None:
+    """The client hands on ``...`` for every argument that the app did not give."""
+    read = next(method.read for method in sdk.PROVIDER.methods if method.name == "RawBaseCohere.chat")
+    left_out: Any = dict.fromkeys(("model", "tools", "conversation_id", "max_tokens", "chat_history"), ...)
+    request = read(None, (), {"message": "hi", **left_out})
+
+    assert isinstance(request, Request)
+    assert request.prompt is not None
+    assert (request.prompt.tools, request.prompt.unseen, request.max_output_tokens) == (False, (), None)

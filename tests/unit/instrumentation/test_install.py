@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import logging
 import subprocess
@@ -14,6 +15,7 @@ from otel_cost import shield
 from otel_cost_instrumentation import _install
 from otel_cost_instrumentation._base import Provider
 from otel_cost_instrumentation._install import Installation
+from otel_cost_instrumentation._releases import Gate, Since
 from tests.support.world import World
 from tests.unit.instrumentation import fake_sdk
 
@@ -89,6 +91,49 @@ def test_an_sdk_that_changed_is_left_alone_with_one_line(
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert name in caplog.text
+
+
+@pytest.mark.parametrize(("oldest", "wrapped"), [("9999", False), ("1.2", True), (None, True)])
+def test_a_release_that_is_too_old_is_left_alone_with_one_line(
+    oldest: str | None, wrapped: bool, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = fake_sdk.provider()
+    since = None if oldest is None else Since("pytest", oldest, fake_sdk.NAME)
+    with fake_sdk.Importing() as sdk, caplog.at_level(logging.WARNING, "otel_cost"):
+        before = vars(sdk.Client)["ask"]
+        installation = Installation()
+        installation.add(dataclasses.replace(provider, methods=provider.methods * 2, since=since))
+
+        assert (vars(sdk.Client)["ask"] is not before) is wrapped
+        installation.remove()
+    assert len(caplog.records) == (not wrapped)
+    assert wrapped or f"pytest {importlib.metadata.version('pytest')} is older than 9999" in caplog.text
+
+
+def test_a_release_that_nobody_knows_is_not_too_old(world: World) -> None:
+    """In an app that is one file there is no metadata."""
+    assert Gate(Since("no-such-package", "1", "x")).is_open
+
+
+def test_a_method_that_came_later_is_not_missed(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    provider = fake_sdk.provider(name="Client.gone")
+    later = tuple(dataclasses.replace(method, later=True) for method in provider.methods)
+    with fake_sdk.Importing(), caplog.at_level(logging.WARNING, "otel_cost"):
+        Installation().add(dataclasses.replace(provider, methods=later))
+
+    assert not caplog.records
+
+
+def test_a_place_for_headers_that_is_not_there_is_left_out(world: World) -> None:
+    provider = fake_sdk.provider()
+    passing = tuple(dataclasses.replace(method, responds="gone") for method in provider.methods)
+    with fake_sdk.Importing() as sdk:
+        installation = Installation()
+        installation.add(dataclasses.replace(provider, methods=passing))
+        sdk.Client(lambda: "answer").ask("gpt-4o")
+        installation.remove()
+
+    assert len(world.finished()) == 1
 
 
 def test_a_provider_module_that_cannot_be_loaded_is_left_out(

@@ -142,3 +142,12 @@ def test_odd_answers_tell_nothing(answer: Any) -> None:
         reader = kind(heard)
         reader.read({"data": answer})
         assert (reader.attributes(), heard.empty) == ({}, True)
+
+
+def test_a_conversations_settings_are_looked_for_where_they_are() -> None:
+    settings = {"temperature": 0.5, "max_tokens": 9}
+    request = READ["Conversations.start"](RESOURCE, (), {"model": "m", "inputs": "x", "completion_args": settings})
+
+    assert request is not None
+    assert request.max_output_tokens == 9
+    assert (request.parameters[semconv.REQUEST_TEMPERATURE], request.parameters[semconv.REQUEST_MAX_TOKENS]) == (0.5, 9)
