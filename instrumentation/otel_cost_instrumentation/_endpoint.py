@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from otel_cost import semconv
@@ -66,10 +66,9 @@ class Endpoint:
         stream: bool = False,
         lazy: bool = False,
     ) -> Request:
-        places = [body, *(field(body, name) for name in self.settings)]
-        told = _counts(places, self.limits)
-        limit = next((number for number in told if number >= 0), None)
-        choices = next(iter(_counts(places, self.choices)), 0) or 1
+        places = (body, *[field(body, name) for name in self.settings]) if self.settings else (body,)
+        limit = _first(places, self.limits)
+        choices = _first(places, self.choices) or 1
         return Request(
             operation=self.operation,
             provider=server.provider,
@@ -89,11 +88,12 @@ class Endpoint:
             lazy=lazy,
         )
 
-    def _parameters(self, places: list[object], limit: int | None, choices: int, stream: bool) -> Attributes:
-        found: Attributes = {}
+    def _parameters(self, places: tuple[object, ...], limit: int | None, choices: int, stream: bool) -> Attributes:
+        found = texts(places[0], self.strings)
+        if _AUTO in found.values():
+            found = {name: value for name, value in found.items() if value != _AUTO}
         for place in places:
             found.update(numbers(place, self.numbers))
-        found.update({name: value for name, value in texts(places[0], self.strings).items() if value != _AUTO})
         if limit is not None:
             found[semconv.REQUEST_MAX_TOKENS] = limit
         if choices != 1:
@@ -114,10 +114,14 @@ class Endpoint:
         )
 
 
-def _counts(places: Iterable[object], names: tuple[str, ...]) -> list[int]:
-    """The whole numbers among ``names``, in their order, wherever they are."""
-    told = [count(place, name) for name in names for place in places]
-    return [number for number in told if number is not None]
+def _first(places: tuple[object, ...], names: tuple[str, ...]) -> int | None:
+    """The first whole number among ``names``, wherever it is; one below 0 is none."""
+    for name in names:
+        for place in places:
+            number = count(place, name)
+            if number is not None and number >= 0:
+                return number
+    return None
 
 
 def no_text(answer: object) -> tuple[str, ...]:
