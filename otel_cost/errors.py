@@ -7,6 +7,9 @@
     ├── PricesUnavailable  fresh price data could not be fetched or read; the old stays in use
     ├── InvalidUsage       counts that contradict each other, or are no counts
     ├── BudgetExceeded     a blocking budget said no, before the call was made
+    ├── BudgetStoreError   the store of budgets cannot do what it was asked
+    │   ├── BudgetStoreUnavailable   it cannot be reached, does not answer in time, or cannot write
+    │   └── BudgetStoreBusy          it is there, but others kept it busy for too long
     └── LedgerError        the book cannot be read or written
 """
 
@@ -76,6 +79,18 @@ def _rebuild_budget_exceeded(
         spent_nano=spent_nano,
         retry_after_s=retry_after_s,
     )
+
+
+class BudgetStoreError(OtelCostError):
+    """The store of budgets cannot do what it was asked. The text says which store and why; never a password."""
+
+
+class BudgetStoreUnavailable(BudgetStoreError):
+    """The store cannot be reached, does not answer in time, or cannot write (a full disk)."""
+
+
+class BudgetStoreBusy(BudgetStoreError):
+    """The store is there and works, but others kept it busy for longer than a call should wait."""
 
 
 class LedgerError(OtelCostError):

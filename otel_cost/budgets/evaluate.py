@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from otel_cost import semconv
-from otel_cost.budgets.spec import Budget, RowKey
+from otel_cost.budgets.spec import PPM, Budget, RowKey
 from otel_cost.model import nano_to_usd
 
 Value = str | float
@@ -50,19 +50,21 @@ class BudgetEvent:
         }
 
 
-def crossings(budget: Budget, row: RowKey, before_nano: int, after_nano: int) -> Iterator[BudgetEvent]:
-    """Events for the thresholds that lie in (before, after], lowest first; a limit reached is a breach as well.
+def newly_reached(
+    thresholds: Sequence[int], limit_nano: int, spent_nano: int, told: int, told_limit_nano: int
+) -> tuple[tuple[int, ...], int]:
+    """The thresholds (ascending, in millionths of the limit) that are reached and were not told; and the highest told.
 
-    Each threshold is crossed exactly once however a sum is split into steps, so that no event is lost or repeated.
+    Going by what was told, not by steps: however a sum is split, over whatever processes and restarts, each threshold is
+    told once. ``told`` is the highest that was told when the limit was ``told_limit_nano``. With another limit, what is
+    still reached is not told again, and what is not reached any more will be.
     """
-    limit = budget.limit_nano(row.scope)
-    if after_nano < limit * budget.lowest_share:
-        return
-    for share in budget.thresholds:
-        if _crossed(limit, share, before_nano, after_nano):
-            yield _event(semconv.EVENT_BUDGET_THRESHOLD, budget, row, share, after_nano, limit)
-    if _crossed(limit, Decimal(1), before_nano, after_nano):
-        yield _event(semconv.EVENT_BUDGET_BREACH, budget, row, Decimal(1), after_nano, limit)
+    # A limit of 0 is reached by the first money spent, not by having spent nothing.
+    reached = [share for share in thresholds if spent_nano * PPM >= share * limit_nano and (limit_nano or spent_nano)]
+    highest = reached[-1] if reached else 0
+    if limit_nano != told_limit_nano:
+        told = min(told, highest)
+    return tuple(share for share in reached if share > told), max(told, highest)
 
 
 def blocked(budget: Budget, row: RowKey, spent_nano: int, why: str) -> BudgetEvent:
@@ -85,12 +87,6 @@ def severity(share: Decimal) -> str:
     if share >= Decimal("0.95"):
         return "critical"
     return "warning" if share >= Decimal("0.75") else "info"
-
-
-def _crossed(limit_nano: int, share: Decimal, before_nano: int, after_nano: int) -> bool:
-    mark = share * limit_nano
-    # A limit of 0 is reached by the first money spent, not by having spent nothing.
-    return before_nano < mark <= after_nano or (mark == 0 and before_nano == 0 < after_nano)
 
 
 def _event(name: str, budget: Budget, row: RowKey, share: Decimal, spent_nano: int, limit_nano: int) -> BudgetEvent:

@@ -17,11 +17,17 @@ UNBOUNDED: Final = frozenset({"session", "trace", "user", "conversation", "execu
 """Labels without a bound: rows by them expire and have no gauges of their own."""
 
 
+PPM: Final = 1_000_000
+"""Thresholds are integers in millionths of the limit: 800,000 is 80 %."""
+Scope = tuple[tuple[str, str], ...]
+"""Label names and values, in the order of a budget's ``per:``."""
+
+
 class RowKey(NamedTuple):
     """One budget, for one value of its ``per:`` labels, in one period (its start, ISO 8601; empty when it has none)."""
 
     budget: str
-    scope: tuple[tuple[str, str], ...]
+    scope: Scope
     period: str
 
 
@@ -63,15 +69,15 @@ class Budget:
     last_span: list[PeriodSpan] = field(default_factory=list["PeriodSpan"], compare=False, repr=False)
     """The period asked for last, at most one: a cache."""
 
-    def limit_nano(self, scope: tuple[tuple[str, str], ...]) -> int:
+    def limit_nano(self, scope: Scope) -> int:
         override = self._override(scope)
         return self.amount_nano if override is None or override.amount_nano is None else override.amount_nano
 
-    def action_for(self, scope: tuple[tuple[str, str], ...]) -> Action:
+    def action_for(self, scope: Scope) -> Action:
         override = self._override(scope)
         return self.action if override is None or override.action is None else override.action
 
-    def _override(self, scope: tuple[tuple[str, str], ...]) -> Override | None:
+    def _override(self, scope: Scope) -> Override | None:
         return self.overrides.get(scope[0][1]) if self.overrides and len(scope) == 1 else None
 
     def row(self, facts: Mapping[str, str], at_ns: int) -> RowKey | None:

@@ -1,0 +1,365 @@
+"""The store in one process's memory: what an app has that was told of no other."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from otel_cost.budgets.evaluate import newly_reached
+from otel_cost.budgets.spec import RowKey, Scope
+from otel_cost.budgets.stores.base import (
+    Alert,
+    AlertState,
+    AuditEntry,
+    Change,
+    Control,
+    Controls,
+    LostHold,
+    Post,
+    Posting,
+    Refused,
+    Reserved,
+    RowState,
+    Settlement,
+    Stale,
+    Want,
+)
+from otel_cost.budgets.stores.changes import control_after, described
+from otel_cost.forking import after_fork_in_child
+
+
+@dataclass(slots=True)
+class _Row:
+    key: RowKey
+    spent: int = 0
+    reserved: int = 0
+    forgiven: int = 0
+    state: Literal["", "paused", "resumed"] = ""
+    updated: int = 0
+    told: int = 0
+    """The highest threshold that was told, for the limit ``told_limit``."""
+    told_limit: int = 0
+
+    def seen(self) -> RowState:
+        return RowState(self.key, self.spent, self.reserved, self.forgiven, self.state, self.updated)
+
+
+@dataclass(slots=True)
+class _Hold:
+    amounts: dict[RowKey, int]
+    expires_ns: int
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Everything, bounded; what was used longest ago goes first."""
+
+    rows: dict[str, OrderedDict[RowKey, _Row]] = field(default_factory=dict[str, "OrderedDict[RowKey, _Row]"])
+    holds: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
+    lost: OrderedDict[tuple[str, RowKey], LostHold] = field(default_factory=OrderedDict[tuple[str, RowKey], LostHold])
+    posted: OrderedDict[str, dict[RowKey, int]] = field(default_factory=OrderedDict[str, dict[RowKey, int]])
+    controls: dict[tuple[str, Scope], Control] = field(default_factory=dict[tuple[str, Scope], Control])
+    version: int = 0
+    audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
+    alerts: OrderedDict[int, Alert] = field(default_factory=OrderedDict[int, Alert])
+    next_alert: int = 1
+
+
+class MemoryStore:
+    """See :class:`otel_cost.budgets.stores.base.Store`. Never waits, and raises nothing.
+
+    Bounded: of each budget the rows that were used longest ago are forgotten first, so that one budget's sessions cannot
+    push out another one's months.
+
+    Args:
+        max_rows: Rows kept of each budget.
+        max_keys: Record keys kept to recognise a record that is settled again.
+        max_log: Alerts, audit entries and lost holds kept.
+    """
+
+    local = True
+
+    def __init__(self, *, max_rows: int = 100_000, max_keys: int = 100_000, max_log: int = 10_000) -> None:
+        self._max_rows = max_rows
+        self._max_keys = max_keys
+        self._max_log = max_log
+        self._kept = _Kept()
+        self._renew_lock()
+        after_fork_in_child(self._after_fork)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
+
+    def _after_fork(self) -> None:
+        """The calls that are under way are the parent's."""
+        self._renew_lock()
+        self._kept.holds.clear()
+        for rows in self._kept.rows.values():
+            for row in rows.values():
+                row.reserved = 0
+
+    # --- before a call ------------------------------------------------------------------------------------------------
+
+    def controls(self) -> Controls:
+        with self._lock:
+            return Controls(self._kept.version, dict(self._kept.controls))
+
+    def reserve(
+        self, hold_id: str, wants: Sequence[Want], *, version: int, now_ns: int, expires_ns: int
+    ) -> Reserved | Refused | Stale:
+        with self._lock:
+            if version != self._kept.version:
+                return Stale(self._kept.version)
+            rows = [self._row(want.row) for want in wants]
+            if hold_id not in self._kept.holds:
+                for row, want in zip(rows, wants, strict=True):
+                    if row.state == "paused" or row.spent + row.reserved + want.amount_nano > want.cap_nano:
+                        return Refused(row.seen())
+                self._hold(hold_id, rows, wants, expires_ns)
+            return Reserved(tuple(row.seen() for row in rows))
+
+    def _hold(self, hold_id: str, rows: Sequence[_Row], wants: Sequence[Want], expires_ns: int) -> None:
+        amounts: dict[RowKey, int] = {}
+        for row, want in zip(rows, wants, strict=True):
+            if want.amount_nano:
+                row.reserved += want.amount_nano
+                amounts[row.key] = want.amount_nano
+        if amounts:
+            self._kept.holds[hold_id] = _Hold(amounts, expires_ns)
+
+    # --- after a call -------------------------------------------------------------------------------------------------
+
+    def settle(self, settlements: Sequence[Settlement], *, version: int, now_ns: int) -> list[list[Posting]] | Stale:
+        with self._lock:
+            if version != self._kept.version:
+                return Stale(self._kept.version)
+            return [self._settle(settlement, now_ns) for settlement in settlements]
+
+    def _settle(self, settlement: Settlement, now_ns: int) -> list[Posting]:
+        posted = self._posted(settlement.record_key)
+        new = [post for post in settlement.posts if post.row not in posted and _VOIDED not in posted]
+        for post in new:
+            self._find_again(settlement.hold_id, post.row)
+        postings = [self._post(post, posted, now_ns) for post in new]
+        self._draw(settlement, new)
+        return postings
+
+    def _find_again(self, hold_id: str, key: RowKey) -> None:
+        """A settlement has come for a hold that was lost: what it was charged in advance is not spent twice."""
+        lost = self._kept.lost.pop((hold_id, key), None)
+        if lost is not None and lost.charged:
+            self._row(key).spent -= lost.amount_nano
+
+    def _posted(self, record_key: str) -> dict[RowKey, int]:
+        posted = self._kept.posted.setdefault(record_key, {})
+        if len(self._kept.posted) > self._max_keys:
+            self._kept.posted.popitem(last=False)
+        return posted
+
+    def _post(self, post: Post, posted: dict[RowKey, int], now_ns: int) -> Posting:
+        row = self._row(post.row)
+        before = row.spent
+        row.spent += post.amount_nano
+        row.updated = now_ns
+        posted[post.row] = post.amount_nano
+        reached, row.told = newly_reached(post.thresholds, post.limit_nano, row.spent, row.told, row.told_limit)
+        row.told_limit = post.limit_nano
+        alerts = tuple(self._alert(row, share, post.limit_nano, now_ns) for share in reached)
+        paused = row.state == "" and post.pause_at_nano is not None and row.spent >= post.pause_at_nano
+        if paused:
+            row.state = "paused"
+        return Posting(post.row, before, row.spent, alerts, paused)
+
+    def _alert(self, row: _Row, threshold: int, limit_nano: int, now_ns: int) -> Alert:
+        alert = Alert(self._kept.next_alert, row.key, threshold, row.spent, limit_nano, now_ns, changed_ns=now_ns)
+        self._kept.next_alert += 1
+        self._kept.alerts[alert.id] = alert
+        if len(self._kept.alerts) > self._max_log:
+            self._kept.alerts.popitem(last=False)
+        return alert
+
+    def _draw(self, settlement: Settlement, new: Sequence[Post]) -> None:
+        """Take what was posted out of its hold, or close it."""
+        if settlement.closes:
+            self._release(settlement.hold_id)
+            return
+        hold = self._kept.holds.get(settlement.hold_id)
+        if hold is None:
+            return
+        for post in new:
+            drawn = min(max(post.amount_nano, 0), hold.amounts.get(post.row, 0))
+            if drawn:
+                hold.amounts[post.row] -= drawn
+                self._free(post.row, drawn)
+
+    def correct(self, settlements: Sequence[Settlement], *, now_ns: int) -> int:
+        with self._lock:
+            return sum(self._correct(settlement, now_ns) for settlement in settlements)
+
+    def _correct(self, settlement: Settlement, now_ns: int) -> int:
+        posted = self._posted(settlement.record_key)
+        wanted = {post.row: post.amount_nano for post in settlement.posts}
+        changed = 0
+        for key in {*posted, *wanted}:
+            difference = wanted.get(key, 0) - posted.get(key, 0)
+            if difference or (key in wanted) != (key in posted):
+                row = self._row(key)
+                row.spent += difference
+                row.updated = now_ns
+                changed += 1
+        posted.clear()
+        posted.update(wanted)
+        return changed
+
+    def void(self, record_key: str, *, now_ns: int) -> None:
+        with self._lock:
+            posted = self._posted(record_key)
+            for key, amount in posted.items():
+                row = self._row(key)
+                row.spent -= amount
+                row.updated = now_ns
+                posted[key] = 0
+            posted[_VOIDED] = 0
+
+    def release(self, hold_ids: Collection[str]) -> None:
+        with self._lock:
+            for hold_id in hold_ids:
+                self._release(hold_id)
+
+    def _release(self, hold_id: str) -> None:
+        hold = self._kept.holds.pop(hold_id, None)
+        for key, amount in hold.amounts.items() if hold is not None else ():
+            self._free(key, amount)
+
+    def _free(self, key: RowKey, amount_nano: int) -> None:
+        row = self._row(key)
+        row.reserved = max(0, row.reserved - amount_nano)  # a row that was forgotten meanwhile has none
+
+    def renew(self, hold_ids: Collection[str], *, expires_ns: int) -> set[str]:
+        with self._lock:
+            held = {hold_id for hold_id in hold_ids if hold_id in self._kept.holds}
+            for hold_id in held:
+                self._kept.holds[hold_id].expires_ns = expires_ns
+            return held
+
+    def sweep(self, *, now_ns: int, charge: Collection[str]) -> list[LostHold]:
+        with self._lock:
+            lapsed = [hold_id for hold_id, hold in self._kept.holds.items() if hold.expires_ns <= now_ns]
+            return [lost for hold_id in lapsed for lost in self._lose(hold_id, charge)]
+
+    def _lose(self, hold_id: str, charge: Collection[str]) -> Iterator[LostHold]:
+        hold = self._kept.holds.pop(hold_id)
+        for key, amount in hold.amounts.items():
+            self._free(key, amount)
+            lost = LostHold(hold_id, key, amount, hold.expires_ns, key.budget in charge)
+            if lost.charged:
+                self._row(key).spent += amount
+            self._kept.lost[hold_id, key] = lost
+            if len(self._kept.lost) > self._max_log:
+                self._kept.lost.popitem(last=False)
+            yield lost
+
+    def lost(self, *, limit: int = 1000) -> list[LostHold]:
+        with self._lock:
+            return list(reversed(self._kept.lost.values()))[:limit]
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def _row(self, key: RowKey) -> _Row:
+        kept = self._kept.rows.setdefault(key.budget, OrderedDict())
+        row = kept.get(key)
+        if row is None:
+            row = kept[key] = _Row(key)
+            if len(kept) > self._max_rows:
+                kept.popitem(last=False)
+        else:
+            kept.move_to_end(key)  # a row that blocks gets no postings, and must not be forgotten for it
+        return row
+
+    def read(self, rows: Sequence[RowKey]) -> list[RowState]:
+        with self._lock:
+            return [self._seen(key) for key in rows]
+
+    def _seen(self, key: RowKey) -> RowState:
+        row = self._kept.rows.get(key.budget, {}).get(key)
+        return RowState(key) if row is None else row.seen()
+
+    def rows(self, budget: str) -> list[RowState]:
+        with self._lock:
+            return [row.seen() for row in self._kept.rows.get(budget, {}).values()]
+
+    # --- controls -----------------------------------------------------------------------------------------------------
+
+    def change(self, change: Change, *, now_ns: int) -> None:
+        with self._lock:
+            key = (change.budget, change.scope)
+            before = self._kept.controls.get(key, Control())
+            rows = [self._row(row) for row in change.rows]
+            was = described(before, [row.seen() for row in rows])
+            after = control_after(change, before)
+            self._kept.controls[key] = after
+            for row in rows:
+                _apply(change, row)
+            self._kept.version += 1
+            now = described(after, [row.seen() for row in rows])
+            self._kept.audit.append(
+                AuditEntry(now_ns, change.kind, change.budget, change.scope, change.actor, change.reason, was, now)
+            )
+            del self._kept.audit[: -self._max_log]
+
+    def audit(self, budget: str = "", *, limit: int = 100) -> list[AuditEntry]:
+        with self._lock:
+            return [entry for entry in reversed(self._kept.audit) if budget in ("", entry.budget)][:limit]
+
+    # --- alerts -------------------------------------------------------------------------------------------------------
+
+    def alerts(self, budget: str = "", *, state: AlertState | None = None, limit: int = 100) -> list[Alert]:
+        with self._lock:
+            found = [
+                alert
+                for alert in reversed(self._kept.alerts.values())
+                if budget in ("", alert.row.budget) and state in (None, alert.state)
+            ]
+            return found[:limit]
+
+    def set_alert(self, alert_id: int, state: AlertState, *, actor: str, now_ns: int) -> Alert | None:
+        with self._lock:
+            alert = self._kept.alerts.get(alert_id)
+            if alert is not None:
+                alert = self._kept.alerts[alert_id] = alert._replace(state=state, actor=actor, changed_ns=now_ns)
+            return alert
+
+    def told(self, alert_ids: Collection[int]) -> None:
+        with self._lock:
+            self._mark_told(alert_ids)
+
+    def _mark_told(self, alert_ids: Collection[int]) -> None:
+        for alert_id in alert_ids:
+            if alert_id in self._kept.alerts:
+                self._kept.alerts[alert_id] = self._kept.alerts[alert_id]._replace(told=True)
+
+    def claim_untold(self, *, before_ns: int) -> list[Alert]:
+        with self._lock:
+            found = [alert for alert in self._kept.alerts.values() if not alert.told and alert.at_ns < before_ns]
+            self._mark_told([alert.id for alert in found])
+            return found
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+_VOIDED: Final = RowKey("", (), "")
+"""Beside what was posted under a key: that it was taken back, and is not to be settled again."""
+
+
+def _apply(change: Change, row: _Row) -> None:
+    if change.kind == "reset":
+        row.forgiven += row.spent
+        row.spent = 0
+        row.told = 0
+        row.state = ""
+    elif change.kind == "resume":
+        row.state = "resumed" if row.state == "paused" else row.state
