@@ -34,6 +34,7 @@ KNOWN_LABELS: Final = (
 """Names that mean something without being listed in the settings."""
 Period = Literal["hour", "day", "week", "month", "session", "trace", "total"]
 Action = Literal["alert", "block", "pause"]
+Reserve = Literal["request", "learned_p99", "max"]
 _FORBID: Final = {"extra": "forbid"}
 
 
@@ -152,7 +153,7 @@ class BudgetSettings:
     grace: str | None = None
     cooldown: str = "1h"
     unpriced: str | Mapping[str, Decimal] = "allow"
-    reserve: Literal["request", "learned_p99", "max"] = "request"
+    reserve: Reserve = "request"
     reserve_cap_usd: Decimal | None = None
     notify: tuple[str, ...] = ()
     carry_over: bool = False
@@ -178,6 +179,11 @@ class BudgetSettings:
             raise ValueError(f"ends ({self.ends}) is not after starts ({self.starts})")
         if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
             raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
+        if self.carry_over and (self.starts is None or self.period in ("session", "trace", "total")):
+            raise ValueError(
+                "carry_over needs starts and a period of the calendar: what is left of the period before counts only if"
+                " the budget applied then"
+            )
         if self.overrides and len(self.per) != 1:
             raise ValueError("overrides need exactly one label in per")
         self._check_unpriced()
@@ -197,6 +203,35 @@ class BudgetSettings:
 def _check_amount(key: str, amount: Decimal | None) -> None:
     if amount is not None and not (amount.is_finite() and Decimal(0) <= amount <= Decimal(10) ** 9):
         raise ValueError(f"{key} is {amount}; it must be from 0 to 1,000,000,000 USD")
+
+
+@dataclass(frozen=True)
+class BudgetStoreSettings:
+    """Where budgets keep what was spent, so that several processes share one limit."""
+
+    __pydantic_config__: ClassVar = _FORBID
+    url: str = ""
+    """``sqlite:///budgets.db`` for the processes of one machine, ``postgresql://...`` for many machines, the ``http://``
+    URL of ``otel-cost serve`` for apps that should hold a key rather than database credentials. Empty: this process's
+    memory."""
+    key: str = ""
+    """Sent to ``otel-cost serve`` as a bearer token. Best set as ``OTEL_COST_BUDGET_STORE_KEY``."""
+    cache: str = "off"
+    """How long a scope that is far from its limit is let through without asking the store, for instance ``1s``. ``off``
+    asks before each call. See docs/budgets.md for what it can overshoot."""
+    hold_ttl: str = "60s"
+    """How long a reservation outlives the process that made it."""
+
+    def __post_init__(self) -> None:
+        if self.cache != "off" and parse_duration(self.cache) > 3600:
+            raise ValueError(f"cache is {self.cache}; allowed: off, or a duration of at most 1h")
+        if not 1 <= parse_duration(self.hold_ttl) <= 86400:
+            raise ValueError(f"hold_ttl is {self.hold_ttl}; allowed: 1s to 24h")
+
+    @property
+    def cache_s(self) -> float:
+        """The cache's time to live in seconds; 0 when it is off."""
+        return 0.0 if self.cache == "off" else parse_duration(self.cache)
 
 
 @dataclass(frozen=True)
@@ -243,6 +278,7 @@ class Config:
     caller: CallerSettings = field(default_factory=CallerSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budgets: tuple[BudgetSettings, ...] = ()
+    budget_store: BudgetStoreSettings = field(default_factory=BudgetStoreSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
 
     def __post_init__(self) -> None:

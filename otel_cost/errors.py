@@ -7,6 +7,7 @@
     ├── PricesUnavailable  fresh price data could not be fetched or read; the old stays in use
     ├── InvalidUsage       counts that contradict each other, or are no counts
     ├── BudgetExceeded     a blocking budget said no, before the call was made
+    ├── BudgetError        what was asked of a budget cannot be done: no such budget, a scope that does not fit
     ├── BudgetStoreError   the store of budgets cannot do what it was asked
     │   ├── BudgetStoreUnavailable   it cannot be reached, does not answer in time, or cannot write
     │   └── BudgetStoreBusy          it is there, but others kept it busy for too long
@@ -14,6 +15,8 @@
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class OtelCostError(Exception):
@@ -40,7 +43,10 @@ class BudgetExceeded(OtelCostError):
         scope: The label values that the budget row stands for, for instance ``{"team": "search"}``.
         limit_nano: The limit, in nano-USD.
         spent_nano: What was spent when the decision was made, in nano-USD.
-        retry_after_s: Seconds until the period ends, or None when waiting does not help.
+        retry_after_s: Seconds until the period ends, or until it is worth asking again; None when waiting does not
+        help.
+        reserved_nano: What was reserved for calls under way, in nano-USD.
+        needed_nano: What the call was taken to need, in nano-USD.
     """
 
     def __init__(
@@ -52,6 +58,8 @@ class BudgetExceeded(OtelCostError):
         limit_nano: int,
         spent_nano: int,
         retry_after_s: float | None,
+        reserved_nano: int = 0,
+        needed_nano: int = 0,
     ) -> None:
         super().__init__(message)
         self.budget = budget
@@ -59,26 +67,20 @@ class BudgetExceeded(OtelCostError):
         self.limit_nano = limit_nano
         self.spent_nano = spent_nano
         self.retry_after_s = retry_after_s
+        self.reserved_nano = reserved_nano
+        self.needed_nano = needed_nano
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments would get lost when the error crosses a process pool.
-        return (
-            _rebuild_budget_exceeded,
-            (str(self), self.budget, self.scope, self.limit_nano, self.spent_nano, self.retry_after_s),
-        )
+        return (_rebuild_budget_exceeded, (str(self), dict(vars(self))))
 
 
-def _rebuild_budget_exceeded(
-    message: str, budget: str, scope: dict[str, str], limit_nano: int, spent_nano: int, retry_after_s: float | None
-) -> BudgetExceeded:
-    return BudgetExceeded(
-        message,
-        budget=budget,
-        scope=scope,
-        limit_nano=limit_nano,
-        spent_nano=spent_nano,
-        retry_after_s=retry_after_s,
-    )
+def _rebuild_budget_exceeded(message: str, told: dict[str, Any]) -> BudgetExceeded:
+    return BudgetExceeded(message, **told)
+
+
+class BudgetError(OtelCostError):
+    """What was asked of a budget cannot be done. The text says why, and what there is."""
 
 
 class BudgetStoreError(OtelCostError):

@@ -21,18 +21,22 @@ from opentelemetry.trace import Span, Tracer
 from opentelemetry.trace.span import format_trace_id
 
 from otel_cost import dialects, labelling, semconv, shield
-from otel_cost.budgets import Budgets, Hold
+from otel_cost.budgets import NO_HOLD, Budgets, Hold
+from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import budget_of
+from otel_cost.budgets.stores import Store, store_of
 from otel_cost.config import Config, load_config
 from otel_cost.errors import ConfigError
 from otel_cost.estimating import Estimator, installed_tokenizer
 from otel_cost.matching import Matcher
-from otel_cost.model import Layer, PlannedCall, Status, Usage
+from otel_cost.model import Layer, PlannedCall
 from otel_cost.pipeline import Pipeline
-from otel_cost.pricing import PriceQuery, Pricer, pricer_of
+from otel_cost.planned_prices import PlannedPrices
+from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.processor import CostSpanProcessor, labels_around, node_of
 from otel_cost.sampling import record_sampled_out
 from otel_cost.sdk_setup import has_sdk, when_sdk_is_set
+from otel_cost.settings_values import parse_duration
 from otel_cost.telemetry import Telemetry
 
 __all__ = ["Hold", "Runtime", "current", "install", "install_at_startup", "uninstall"]
@@ -51,19 +55,25 @@ class Runtime:
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
         pricer: Pricer | None = None,
+        store: Store | None = None,
     ) -> None:
         self.config = config
         self.provider = provider
         self.estimator = Estimator(installed_tokenizer())
         self.pricer = pricer if pricer is not None else pricer_of(config)
+        prices = PlannedPrices(self.pricer)
         self.budgets = Budgets(
             [budget_of(settings) for settings in config.budgets],
             on_event=lambda event: self.telemetry.budget_event(event),
-            has_price=self._has_price,
+            reserving=Reserving(prices.cost_nano, prices.context_window),
+            has_price=prices.has_price,
+            store=store if store is not None else store_of(config),
+            hold_ttl_s=parse_duration(config.budget_store.hold_ttl),
+            cache_s=config.budget_store.cache_s,
         )
         self.telemetry = Telemetry(
             config,
-            budget_states=partial(self.budgets.states, gauges_only=True),
+            budgets=self.budgets,
             meter_provider=meter_provider,
             logger_provider=logger_provider,
         )
@@ -96,13 +106,13 @@ class Runtime:
             BudgetExceeded: a blocking budget says no; the call must not be made.
         """
         if not self.budgets.present:
-            return Hold()
+            return NO_HOLD
         return self.budgets.admit(self._labelled(call), self._trace_id())
 
     async def admit_async(self, call: PlannedCall) -> Hold:
         """As :meth:`admit`, without ever blocking the event loop. Raises the same."""
         if not self.budgets.present:
-            return Hold()
+            return NO_HOLD
         labelled, trace_id = self._labelled(call), self._trace_id()
         if not self.budgets.may_block or not _in_asyncio():
             # Under another async library there is no executor to be had without depending on it.
@@ -141,7 +151,9 @@ class Runtime:
 
     def force_flush(self, timeout_s: float = 30.0) -> bool:
         """Settle everything that ended so far. False when that took longer."""
-        return self.pipeline.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        settled = self.pipeline.flush(timeout_s)
+        return self.budgets.flush(max(0.0, deadline - time.monotonic())) and settled
 
     def _labelled(self, call: PlannedCall) -> PlannedCall:
         said: Mapping[str, str] = {
@@ -164,16 +176,7 @@ class Runtime:
         span_context = trace.get_current_span().get_span_context()
         return format_trace_id(span_context.trace_id) if span_context.is_valid else ""
 
-    def _has_price(self, call: PlannedCall) -> bool | None:
-        catalog = self.pricer.catalog(_PRICES_WAIT_S)
-        if catalog is None:
-            return None
-        query = PriceQuery(provider=call.provider, model=call.model, at_ns=time.time_ns())
-        return catalog.price(_ONE_TOKEN, query).status is not Status.UNPRICED
 
-
-_PRICES_WAIT_S: Final = 10.0
-_ONE_TOKEN: Final = Usage.of({"input_tokens": 1})
 _lock: Final = threading.Lock()
 _current: Runtime | None = None
 

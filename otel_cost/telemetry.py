@@ -21,8 +21,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from otel_cost import semconv, shield, wire
-from otel_cost.budgets.evaluate import BudgetEvent
-from otel_cost.budgets.spec import BudgetState
+from otel_cost.budget_metrics import BudgetMetrics, Observed
+from otel_cost.budgets import BudgetEvent, Budgets
 from otel_cost.config import Config
 from otel_cost.forking import after_fork_in_child
 from otel_cost.label_bounds import LabelBounds
@@ -49,7 +49,7 @@ class Telemetry:
 
     Args:
         config: Labels, and which charges become events.
-        budget_states: Called at collection for the gauges; shows only budgets whose rows are bounded.
+        budgets: Asked at collection: gauges of budgets whose rows are bounded, and how asking them goes.
         meter_provider: None takes the global one at the first charge.
         logger_provider: Likewise, for events.
     """
@@ -58,14 +58,14 @@ class Telemetry:
         self,
         config: Config,
         *,
-        budget_states: Callable[[], Iterable[BudgetState]] = tuple,
+        budgets: Budgets | None = None,
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
     ) -> None:
         self._bounds = LabelBounds(config.labels.metrics, config.labels.max_values)
         self._keys = tuple(_ATTRIBUTE_OF.get(name) or semconv.label_attribute(name) for name in self._bounds.names)
         self._charge_events = config.charge_events
-        self._budget_states = budget_states
+        self._budget_metrics = BudgetMetrics(budgets)
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
         self._lock = threading.Lock()
@@ -80,7 +80,6 @@ class Telemetry:
         self._operations: dict[Key, int] = {}
         self._disagreements: dict[Key, int] = {}
         self._unreadable: dict[Key, int] = {}
-        self._budget_events: dict[tuple[str, Key], int] = {}
         self._histogram_cache: dict[Key, Mapping[str, str]] = {}
 
     def _after_fork(self) -> None:
@@ -88,6 +87,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._registering = threading.Lock()
         self._clear()
+        self._budget_metrics.clear()
         self._bounds.clear()
         if self._registered_in:
             self._registered_in = -1
@@ -154,9 +154,7 @@ class Telemetry:
     def budget_event(self, event: BudgetEvent) -> None:
         """Count a budget event and send it as a log event."""
         self._register()
-        names = (event.budget, event.severity)
-        with self._lock:
-            _add_event(self._budget_events, event.name, names)
+        self._budget_metrics.count(event)
         where = context_api.get_current()
         self._emit(event.name, event.attributes(), _SEVERITY[event.severity], where, event.message())
 
@@ -198,41 +196,31 @@ class Telemetry:
             # A child inherits its parent's callbacks; they stay silent there.
             return lambda _options: observe() if os.getpid() == pid else ()
 
-        for name, unit, description, observe in (
-            (semconv.METRIC_SPEND, semconv.UNIT_USD, "Spend, counted once per call", self._observe_spend),
-            (
-                semconv.METRIC_TOKENS,
-                semconv.UNIT_TOKEN,
-                "Tokens of counted calls, disjoint types",
-                self._observe_tokens,
-            ),
-            (semconv.METRIC_OPERATIONS, semconv.UNIT_OPERATION, "Operations by status", self._observe_operations),
-            (
-                semconv.METRIC_DISAGREEMENTS,
-                "{opinion}",
-                "Costs that others state and that differ from what is charged",
-                self._observe_disagreements,
-            ),
-            (
-                semconv.METRIC_UNREADABLE_OPINIONS,
-                "{opinion}",
-                "Costs that others wrote and that are no amount of money",
-                self._observe_unreadable,
-            ),
-            (semconv.METRIC_BUDGET_BREACHES, "{breach}", "Budgets that reached 100 %", self._observe_breaches),
-            (semconv.METRIC_BUDGET_BLOCKED, "{call}", "Calls that a budget blocked", self._observe_blocked),
-            (semconv.METRIC_ERRORS, "{error}", "Faults inside otel-cost", _observe_faults),
-            (semconv.METRIC_LABEL_OVERFLOW, "{value}", "Label values replaced by 'other'", self._observe_overflow),
-        ):
+        for name, unit, description, observe in (*self._counters(), *self._budget_metrics.counters()):
             meter.create_observable_counter(name, [only_here(observe)], unit=unit, description=description)
-        for name, unit, description, field in (
-            (semconv.METRIC_BUDGET_SPENT, semconv.UNIT_USD, "Spent in the budget's period", "spent"),
-            (semconv.METRIC_BUDGET_LIMIT, semconv.UNIT_USD, "The budget's limit", "limit"),
-            (semconv.METRIC_BUDGET_UTILIZATION, "{ratio}", "Spent over limit", "utilization"),
-        ):
-            meter.create_observable_gauge(
-                name, [only_here(self._budget_gauge(field))], unit=unit, description=description
-            )
+        for name, unit, description, observe in self._budget_metrics.gauges():
+            meter.create_observable_gauge(name, [only_here(observe)], unit=unit, description=description)
+        self._create_histograms(meter)
+
+    def _counters(self) -> tuple[Observed, ...]:
+        differing = "Costs that others state and that differ from what is charged"
+        unreadable = "Costs that others wrote and that are no amount of money"
+        tokens = "Tokens of counted calls, disjoint types"
+        return (
+            Observed(semconv.METRIC_SPEND, semconv.UNIT_USD, "Spend, counted once per call", self._observe_spend),
+            Observed(semconv.METRIC_TOKENS, semconv.UNIT_TOKEN, tokens, self._observe_tokens),
+            Observed(
+                semconv.METRIC_OPERATIONS, semconv.UNIT_OPERATION, "Operations by status", self._observe_operations
+            ),
+            Observed(semconv.METRIC_DISAGREEMENTS, "{opinion}", differing, self._observe_disagreements),
+            Observed(semconv.METRIC_UNREADABLE_OPINIONS, "{opinion}", unreadable, self._observe_unreadable),
+            Observed(semconv.METRIC_ERRORS, "{error}", "Faults inside otel-cost", _observe_faults),
+            Observed(
+                semconv.METRIC_LABEL_OVERFLOW, "{value}", "Label values replaced by 'other'", self._observe_overflow
+            ),
+        )
+
+    def _create_histograms(self, meter: Meter) -> None:
         self._cost_histogram = meter.create_histogram(
             semconv.METRIC_OPERATION_COST,
             unit=semconv.UNIT_COST,
@@ -280,33 +268,9 @@ class Telemetry:
         for (source,), count in self._snapshot(self._unreadable):
             yield Observation(count, {semconv.OPINION_SOURCE: source})
 
-    def _observe_breaches(self) -> Iterable[Observation]:
-        return self._observe_budget_events(semconv.EVENT_BUDGET_BREACH)
-
-    def _observe_blocked(self) -> Iterable[Observation]:
-        return self._observe_budget_events(semconv.EVENT_BUDGET_BLOCKED)
-
-    def _observe_budget_events(self, event: str) -> Iterable[Observation]:
-        with self._lock:
-            counts = [(key, count) for (name, key), count in self._budget_events.items() if name == event]
-        for (budget, severity), count in counts:
-            yield Observation(count, {semconv.BUDGET_NAME: budget, semconv.BUDGET_SEVERITY: severity})
-
     def _observe_overflow(self) -> Iterable[Observation]:
         for label, count in self._bounds.overflowed().items():
             yield Observation(count, {semconv.LABEL_NAME: label})
-
-    def _budget_gauge(self, field: str) -> Callable[[], Iterable[Observation]]:
-        def observe() -> Iterable[Observation]:
-            for state in self._budget_states():
-                value = {
-                    "spent": nano_to_usd(state.spent_nano),
-                    "limit": nano_to_usd(state.limit_nano),
-                    "utilization": state.utilization,
-                }[field]
-                yield Observation(value, state.attributes())
-
-        return observe
 
 
 def _observe_faults() -> Iterable[Observation]:
@@ -316,10 +280,6 @@ def _observe_faults() -> Iterable[Observation]:
 
 def _add(totals: dict[Key, int], key: Key, amount: int) -> None:
     totals[key] = totals.get(key, 0) + amount
-
-
-def _add_event(totals: dict[tuple[str, Key], int], name: str, key: Key) -> None:
-    totals[name, key] = totals.get((name, key), 0) + 1
 
 
 def _context_of(record: CostRecord) -> Context:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from otel_cost.budgets.evaluate import BudgetEvent
-from otel_cost.budgets.manager import Budgets, Hold
+from otel_cost.budgets.holds import NO_HOLD, Hold
+from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.spec import Budget, BudgetState, RowKey
 
-__all__ = ["Budget", "BudgetEvent", "BudgetState", "Budgets", "Hold", "RowKey"]
+__all__ = ["NO_HOLD", "Budget", "BudgetEvent", "BudgetState", "Budgets", "Hold", "RowKey"]

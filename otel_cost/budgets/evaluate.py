@@ -1,13 +1,14 @@
-"""What spending means for a budget: pure functions over (budget, before, after)."""
+"""What spending means for a budget: pure functions over (budget, limit, spent, reserved), and the events they lead
+to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from otel_cost import semconv
-from otel_cost.budgets.spec import PPM, Budget, RowKey
+from otel_cost.budgets.spec import PPM, Budget, RowKey, Scope
 from otel_cost.model import nano_to_usd
 
 Value = str | float
@@ -15,7 +16,10 @@ Value = str | float
 
 @dataclass(frozen=True, slots=True)
 class BudgetEvent:
-    """Something to hear about a budget: ``name`` is the event's, ``threshold`` a share of the limit (1 is 100 %)."""
+    """Something to hear about a budget: ``name`` is the event's, ``threshold`` a share of the limit (1 is 100 %).
+
+    ``why`` says more, where there is more to say; ``actor`` is who did it, where a person did.
+    """
 
     name: str
     budget: str
@@ -25,21 +29,23 @@ class BudgetEvent:
     spent_nano: int
     limit_nano: int
     why: str = ""
+    actor: str = ""
 
     def message(self) -> str:
         """One sentence for a person."""
-        scope = f" ({', '.join(f'{label}={value!r}' for label, value in self.row.scope)})" if self.row.scope else ""
-        spent = f"{nano_to_usd(self.spent_nano):.6f} of {nano_to_usd(self.limit_nano):.6f} USD are spent"
+        spent = f"{money(self.spent_nano)} of {money(self.limit_nano)} USD are spent"
         what = {
             semconv.EVENT_BUDGET_THRESHOLD: f"has reached {self.threshold:.0%}",
             semconv.EVENT_BUDGET_BREACH: "is used up",
-            semconv.EVENT_BUDGET_BLOCKED: f"does not allow a call: {self.why}",
+            semconv.EVENT_BUDGET_BLOCKED: "does not allow a call",
+            semconv.EVENT_BUDGET_PAUSED: "is paused",
+            semconv.EVENT_BUDGET_RESUMED: "goes on",
         }[self.name]
-        return f"budget {self.budget!r}{scope} {what}" + ("" if self.why else f": {spent}")
+        return f"budget {self.budget!r}{in_words(self.row.scope)} {what}: {self.why or spent}"
 
     def attributes(self) -> dict[str, Value]:
         """The event's attributes. The scope is spelled ``team=search,project=x``."""
-        return {
+        found: dict[str, Value] = {
             semconv.BUDGET_NAME: self.budget,
             semconv.BUDGET_SCOPE: ",".join(f"{label}={value}" for label, value in self.row.scope),
             semconv.BUDGET_PERIOD: self.row.period,
@@ -48,6 +54,19 @@ class BudgetEvent:
             semconv.BUDGET_SPENT: nano_to_usd(self.spent_nano),
             semconv.BUDGET_LIMIT: nano_to_usd(self.limit_nano),
         }
+        if self.actor:
+            found[semconv.BUDGET_ACTOR] = self.actor
+        return found
+
+
+def in_words(scope: Scope) -> str:
+    """`` (team='search')``; nothing for the empty scope."""
+    return f" ({', '.join(f'{label}={value!r}' for label, value in scope)})" if scope else ""
+
+
+def money(nano: int) -> str:
+    """USD with six decimals, for people."""
+    return f"{nano_to_usd(nano):.6f}"
 
 
 def newly_reached(
@@ -55,9 +74,9 @@ def newly_reached(
 ) -> tuple[tuple[int, ...], int]:
     """The thresholds (ascending, in millionths of the limit) that are reached and were not told; and the highest told.
 
-    Going by what was told, not by steps: however a sum is split, over whatever processes and restarts, each threshold is
-    told once. ``told`` is the highest that was told when the limit was ``told_limit_nano``. With another limit, what is
-    still reached is not told again, and what is not reached any more will be.
+    Going by what was told, not by steps: however a sum is split, over whatever processes and restarts, each threshold
+    is told once. ``told`` is the highest that was told when the limit was ``told_limit_nano``. With another limit, what
+    is still reached is not told again, and what is not reached any more will be.
     """
     # A limit of 0 is reached by the first money spent, not by having spent nothing.
     reached = [share for share in thresholds if spent_nano * PPM >= share * limit_nano and (limit_nano or spent_nano)]
@@ -67,19 +86,19 @@ def newly_reached(
     return tuple(share for share in reached if share > told), max(told, highest)
 
 
-def blocked(budget: Budget, row: RowKey, spent_nano: int, why: str) -> BudgetEvent:
-    """The event for a call that was not made."""
-    limit = budget.limit_nano(row.scope)
-    return replace(_event(semconv.EVENT_BUDGET_BLOCKED, budget, row, Decimal(1), spent_nano, limit), why=why)
+def events_of(budget: Budget, row: RowKey, threshold: int, spent_nano: int, limit_nano: int) -> list[BudgetEvent]:
+    """What to tell when ``threshold`` (millionths of the limit) is reached: the threshold, where it is one of the
+    budget's, and a breach at the limit."""
+    share = Decimal(threshold) / PPM
+    names = [semconv.EVENT_BUDGET_THRESHOLD] if share in budget.thresholds else []
+    if threshold == PPM:
+        names.append(semconv.EVENT_BUDGET_BREACH)
+    return [BudgetEvent(name, budget.name, row, severity(share), share, spent_nano, limit_nano) for name in names]
 
 
-def stops(budget: Budget, row: RowKey, spent_nano: int) -> bool:
-    """Whether a further call is stopped: at the limit for ``block``, at the limit plus grace for ``pause``."""
-    action = budget.action_for(row.scope)
-    if action == "alert":
-        return False
-    limit = Decimal(budget.limit_nano(row.scope))
-    return spent_nano >= (limit * (1 + budget.grace) if action == "pause" else limit)
+def pause_at(limit_nano: int, grace: Decimal) -> int:
+    """Where ``action: pause`` pauses: the limit and the grace on top of it, in nano-USD."""
+    return int(limit_nano * (1 + grace))
 
 
 def severity(share: Decimal) -> str:
@@ -87,7 +106,3 @@ def severity(share: Decimal) -> str:
     if share >= Decimal("0.95"):
         return "critical"
     return "warning" if share >= Decimal("0.75") else "info"
-
-
-def _event(name: str, budget: Budget, row: RowKey, share: Decimal, spent_nano: int, limit_nano: int) -> BudgetEvent:
-    return BudgetEvent(name, budget.name, row, severity(share), share, spent_nano, limit_nano)

@@ -1,35 +1,38 @@
-"""Budgets at work: settles what was spent, says no before a call, and tells what happened."""
+"""All budgets of a process, put together: asked before a call, told after it, and looked after in between."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from otel_cost import semconv, shield
-from otel_cost.budgets import evaluate
+from otel_cost.budgets.applying import Applying
+from otel_cost.budgets.asking import Asking
+from otel_cost.budgets.changing import Changing
+from otel_cost.budgets.deciding import Decisions
 from otel_cost.budgets.evaluate import BudgetEvent
-from otel_cost.budgets.spec import Budget, BudgetState, RowKey, facts_of_call, facts_of_record
-from otel_cost.budgets.store import MemoryStore, Store
-from otel_cost.errors import BudgetExceeded
-from otel_cost.model import NANO, CostRecord, PlannedCall, Status, Void, nano_to_usd
+from otel_cost.budgets.holds import NO_HOLD, Hold
+from otel_cost.budgets.limits import Limits
+from otel_cost.budgets.reserving import Reserving
+from otel_cost.budgets.settling import Chore
+from otel_cost.budgets.spec import Budget, BudgetState, RowKey, facts_of_call
+from otel_cost.budgets.stores.base import Control, RowState, Store
+from otel_cost.budgets.stores.memory import MemoryStore
+from otel_cost.budgets.taking import Taking
+from otel_cost.budgets.telling import Teller
+from otel_cost.config import Action
+from otel_cost.errors import BudgetError
+from otel_cost.model import EMPTY, NANO, CostRecord, PlannedCall, Void
 
-_log = logging.getLogger(semconv.LOGGER)
-
-
-class Hold:
-    """Room that was taken for a call. Release it once the call's span has ended; releasing again does nothing."""
-
-    __slots__ = ("_release",)
-
-    def __init__(self, release: Callable[[], None] | None = None) -> None:
-        self._release = release
-
-    def release(self) -> None:
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+_FLUSH_S: Final = 1.0
+"""How long a refused call waits for what its own process has yet to settle."""
+_UNTOLD_S: Final = 60.0
+_STATES_S: Final = 10.0
+_LOCAL_TTL_S: Final = 3600.0
+"""A reservation in this process's own memory ends with it, so that nothing has to renew it."""
+MAX_LIMIT_NANO: Final = 10**9 * NANO
+GAUGE_ROWS: Final = 500
+"""Rows of one budget that have gauges, the latest used ones: the SDK gives up at 2,000 series an instrument."""
 
 
 class Budgets:
@@ -37,11 +40,17 @@ class Budgets:
 
     Args:
         budgets: The limits.
-        on_event: Told of every threshold, breach and blocked call; must not block.
+        on_event: Told of every threshold, breach, pause and blocked call; must not block.
+        reserving: What calls are taken to need; None takes them to need nothing, so that only what is spent counts.
         has_price: Whether a planned call can be priced, for budgets with ``unpriced: block``; None when that is not
             known yet, which lets the call pass.
-        store: Where spend is kept.
+        store: Where spend is kept; None: in this process's memory.
+        hold_ttl_s: How long a reservation outlives its process.
+        cache_s: How long what the store says is believed while a scope is far from its limit; 0: not at all.
         clock_ns: UTC nanoseconds.
+
+    Attributes:
+        lost_nano: Reservations whose call never settled, as far as this process found them, in nano-USD.
     """
 
     def __init__(
@@ -49,141 +58,221 @@ class Budgets:
         budgets: Sequence[Budget],
         *,
         on_event: Callable[[BudgetEvent], None],
+        reserving: Reserving | None = None,
         has_price: Callable[[PlannedCall], bool | None] = lambda _call: None,
         store: Store | None = None,
+        hold_ttl_s: float = 60.0,
+        cache_s: float = 0.0,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._budgets = {budget.name: budget for budget in budgets}
-        self._on_event = on_event
-        self._has_price = has_price
-        self._store: Store = store if store is not None else MemoryStore()
+        self.budgets: Mapping[str, Budget] = {budget.name: budget for budget in budgets}
+        self.store: Store = store if store is not None else MemoryStore()
+        self.decisions = Decisions(0.0 if self.store.local else cache_s)
+        self.lost_nano = 0
         self._clock_ns = clock_ns
-        self._told: set[str] = set()
+        self._hold_ttl_ns = round((_LOCAL_TTL_S if self.store.local else hold_ttl_s) * NANO)
+        self._reserving = reserving
+        self._teller = Teller(self.budgets, on_event)
+        self._applying = Applying(self.budgets, Limits(self.store))
+        chores = (
+            Chore(hold_ttl_s / 3, self._renew),
+            Chore(max(1.0, hold_ttl_s / 2), self._sweep),
+            Chore(_UNTOLD_S, self._tell_untold),
+            Chore(_STATES_S, self._read_states),
+        )
+        self._taking = Taking(
+            self._applying, self.store, self.decisions, self._teller, chores=chores, clock_ns=clock_ns
+        )
+        self._asking = Asking(
+            self._applying, self.store, self._taking.holds, self.decisions, self._teller,
+            reserving=reserving, has_price=has_price, make_room=self._make_room, hold_ttl_ns=self._hold_ttl_ns,
+            clock_ns=clock_ns,
+        )  # fmt: skip
+        self._changing = Changing(
+            self.budgets, self.store, self.limits, self._teller, rows_now=self._rows_now, clock_ns=clock_ns
+        )
+        self._states: list[BudgetState] | None = None
 
     @property
     def present(self) -> bool:
         """Whether there is any budget at all."""
-        return bool(self._budgets)
+        return bool(self.budgets)
+
+    @property
+    def limits(self) -> Limits:
+        """What holds for each row."""
+        return self._applying.limits
 
     @property
     def may_block(self) -> bool:
         """Whether asking can wait for something: prices that are loading, or a store elsewhere."""
-        return any(budget.unpriced == "block" for budget in self._budgets.values()) or not isinstance(
-            self._store, MemoryStore
+        return not self.store.local or any(
+            budget.unpriced == "block" or "block" in budget.actions for budget in self.budgets.values()
         )
 
-    # --- after a call -------------------------------------------------------------------------------------------------
+    @property
+    def unreachable(self) -> int:
+        """Calls that were made, or stopped, without the store's word."""
+        return self._asking.unreachable
 
-    def take(self, record: CostRecord) -> None:
-        """Settle a record against every budget that applies. Its start decides the period."""
-        if not self._budgets or record.charge.status in (Status.WRAPPER, Status.DUPLICATE):
-            return
-        facts = facts_of_record(record)
-        amounts = [
-            (row, amount)
-            for budget in self._budgets.values()
-            if (amount := _amount(budget, record)) and (row := self._row(budget, facts, record.start_ns)) is not None
-        ]
-        if not amounts:
-            return
-        for posting in self._store.settle(record.key, amounts):
-            budget = self._budgets[posting.row.budget]
-            for event in evaluate.crossings(budget, posting.row, posting.before_nano, posting.after_nano):
-                self._tell(event)
+    @property
+    def unsettled_nano(self) -> int:
+        """Spend that the store was never told, since it was away for too long, in nano-USD."""
+        return self._taking.background.dropped_nano
 
-    def _row(self, budget: Budget, facts: Mapping[str, str], at_ns: int) -> RowKey | None:
-        row = budget.row(facts, at_ns)
-        if row is None and budget.needs_label(facts) and budget.name not in self._told:
-            self._told.add(budget.name)
-            _log.warning(
-                "budget %s does not limit calls without a %s, and there was one: say which with otel_cost.labels() or"
-                " the %s attribute (said once)",
-                budget.name, budget.period, semconv.label_attribute(budget.period),
-            )  # fmt: skip
-        return row
-
-    def void(self, void: Void) -> None:
-        """In process nothing is ever voided."""
-
-    # --- before a call ------------------------------------------------------------------------------------------------
+    # --- around a call ------------------------------------------------------------------------------------------------
 
     def admit(self, call: PlannedCall, trace_id: str) -> Hold:
         """Room for one call against every budget that applies, or a refusal.
 
         Raises:
-            BudgetExceeded: a blocking budget has nothing left, or it blocks calls that have no price.
+            BudgetExceeded: a budget has not enough left or is paused, it blocks calls that have no price, or its store
+                cannot say and it is closed then.
         """
-        if not self._budgets:
-            return Hold()
-        now_ns = self._clock_ns()
-        facts = facts_of_call(call, trace_id)
-        applying = [
-            (budget, row)
-            for budget in self._budgets.values()
-            if (row := self._row(budget, facts, now_ns)) is not None and budget.action_for(row.scope) != "alert"
-        ]
-        spent = self._store.spent([row for _, row in applying])
-        for (budget, row), spent_nano in zip(applying, spent, strict=True):
-            if evaluate.stops(budget, row, spent_nano):
-                raise self._refusal(budget, row, spent_nano, now_ns, _over(budget, row, spent_nano))
-            if budget.unpriced == "block" and self._has_price(call) is False:
-                why = f"there is no price for {call.provider}/{call.model} and the budget blocks unpriced calls"
-                raise self._refusal(budget, row, spent_nano, now_ns, why)
-        return Hold()
+        if not self.budgets:
+            return NO_HOLD
+        return self._watched(self._asking.for_call(call, facts_of_call(call, trace_id)))
 
-    def _refusal(self, budget: Budget, row: RowKey, spent_nano: int, now_ns: int, why: str) -> BudgetExceeded:
-        event = evaluate.blocked(budget, row, spent_nano, why)
-        self._tell(event)
-        end_ns = budget.period_end_ns(now_ns)
-        return BudgetExceeded(
-            event.message(),
-            budget=budget.name,
-            scope=dict(row.scope),
-            limit_nano=budget.limit_nano(row.scope),
-            spent_nano=spent_nano,
-            retry_after_s=None if end_ns is None else max(0.0, (end_ns - now_ns) / NANO),
-        )
+    def reserve(self, facts: Mapping[str, str], amount_nano: int) -> Hold:
+        """Room for ``amount_nano`` against every budget that applies to ``facts``. Raises as :meth:`admit`."""
+        if not self.budgets:
+            return NO_HOLD
+        hold = self._watched(self._asking.for_amount(facts, lambda _limit: amount_nano))
+        if hold is not NO_HOLD:
+            hold.left_nano = amount_nano
+        return hold
 
-    def _tell(self, event: BudgetEvent) -> None:
-        _log.log(logging.INFO if event.severity == "info" else logging.WARNING, "%s", event.message())
-        # Whoever listens must not keep a limit from being a limit.
-        shield.run("budget event", None, self._on_event, event)
+    def _watched(self, hold: Hold) -> Hold:
+        if not self.store.local:
+            self._taking.background.wake()
+        return hold
+
+    def take(self, record: CostRecord) -> None:
+        """Settle a record against every budget that applies, once."""
+        if self.budgets:
+            if self._reserving is not None:
+                self._reserving.learned.take(record)
+            self._taking.take(record)
+
+    def void(self, void: Void) -> None:
+        """Take back what a record was settled with."""
+        if self.budgets:
+            self._taking.void(void)
+
+    def _make_room(self) -> bool:
+        """Whether room may have been made: what this process has yet to settle still holds its reservation."""
+        if self.store.local:
+            return bool(self.sweep())
+        return self._taking.background.busy and self._taking.background.flush(_FLUSH_S)
+
+    # --- looking after ------------------------------------------------------------------------------------------------
+
+    def sweep(self) -> int:
+        """Give back lapsed reservations. In how many rows there were any. Raises as the store does."""
+        charged = {budget.name for budget in self.budgets.values() if budget.charge_expired}
+        lost = self.store.sweep(now_ns=self._clock_ns(), charge=charged)
+        self.lost_nano += sum(one.amount_nano for one in lost)
+        return len(lost)
+
+    def _sweep(self) -> None:
+        self.sweep()
+
+    def _renew(self) -> None:
+        held = self._taking.holds.to_renew()
+        if held:
+            self.store.renew(held, expires_ns=self._clock_ns() + self._hold_ttl_ns)
+
+    def _tell_untold(self) -> None:
+        self._teller.alerts(self.store.claim_untold(before_ns=self._clock_ns() - round(_UNTOLD_S * NANO)))
+
+    def flush(self, timeout_s: float = 30.0) -> bool:
+        """Wait until the store knows everything that was settled. False when that took longer."""
+        return self._taking.background.flush(timeout_s)
+
+    def close(self) -> None:
+        """Settle what waits, and let go of the store."""
+        self._taking.background.close()
+        self.store.close()
+
+    # --- by hand ------------------------------------------------------------------------------------------------------
+
+    def pause(self, name: str, scope: Mapping[str, str] = EMPTY, *, actor: str, reason: str) -> None:
+        """Stop all calls that budget ``name`` applies to, or with a ``scope`` those of one value of it, until they are
+        let go on. Holds in every process that shares the store within a second.
+
+        Raises:
+            BudgetError: there is no such budget, the scope does not fit its labels, or nobody says who or why.
+            BudgetStoreError: the store cannot.
+        """
+        self._changing.change("pause", name, scope, actor=actor, reason=reason)
+
+    def resume(self, name: str, scope: Mapping[str, str] = EMPTY, *, actor: str, reason: str) -> None:
+        """Let a budget go on that was paused, by hand or by itself: in the present period it does not pause itself
+        again. Raises as :meth:`pause`."""
+        self._changing.change("resume", name, scope, actor=actor, reason=reason)
+
+    def reset(self, name: str, scope: Mapping[str, str] = EMPTY, *, actor: str, reason: str) -> None:
+        """Begin the present period anew: what was spent in it does not count against the limit any more. Raises as
+        :meth:`pause`."""
+        self._changing.change("reset", name, scope, actor=actor, reason=reason)
+
+    def set_limit(
+        self,
+        name: str,
+        scope: Mapping[str, str] = EMPTY,
+        *,
+        amount_nano: int | None = None,
+        action: Action | None = None,
+        actor: str,
+        reason: str,
+    ) -> None:
+        """Put another limit (nano-USD) or action in the place of the configured one; None: as configured. Raises as
+        :meth:`pause`, and BudgetError for an amount outside 0 to 10**9 USD."""
+        if amount_nano is not None and not 0 <= amount_nano <= MAX_LIMIT_NANO:
+            raise BudgetError(f"a limit of {amount_nano / NANO} USD is outside 0 to 1,000,000,000")
+        control = Control(amount_nano, action)
+        self._changing.change("set", name, scope, actor=actor, reason=reason, control=control)
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def states(self, *, gauges_only: bool = False) -> Iterator[BudgetState]:
         """Where every row stands that is kept and whose period has not ended; unused budgets show with 0 spent.
 
-        ``gauges_only``: only budgets whose rows are bounded, and at most ``GAUGE_ROWS`` rows of each.
+        ``gauges_only``: only budgets whose rows are bounded, and at most ``GAUGE_ROWS`` rows of each. Raises as the
+        store does.
         """
         now_ns = self._clock_ns()
-        for budget in self._budgets.values():
+        self.limits.refresh_if_old()
+        for budget in self.budgets.values():
             if gauges_only and not budget.has_gauges:
                 continue
-            found = self._current(budget, now_ns)
-            if not found and not budget.per and (row := budget.row(budget.match, now_ns)) is not None:
-                found = [(row, 0)]
-            for row, spent_nano in found[-GAUGE_ROWS:] if gauges_only else found:
-                yield BudgetState(budget, row, budget.limit_nano(row.scope), spent_nano)
+            found = list(self._current(budget, now_ns))
+            yield from found[-GAUGE_ROWS:] if gauges_only else found
 
-    def _current(self, budget: Budget, now_ns: int) -> list[tuple[RowKey, int]]:
-        return [
-            (row, spent_nano)
-            for row, spent_nano in self._store.rows(budget.name)
-            if budget.row({**dict(row.scope), **budget.match}, now_ns) == row
-        ]
+    def _current(self, budget: Budget, now_ns: int) -> Iterator[BudgetState]:
+        rows = [state for state in self.store.rows(budget.name) if self._is_current(budget, state, now_ns)]
+        if not rows and not budget.per and (row := budget.row(budget.match, now_ns)) is not None:
+            rows = [RowState(row)]
+        for state in rows:
+            limit = self.limits.of(budget, state.row, {**dict(state.row.scope), **budget.match}, now_ns)
+            paused = limit.paused or state.state == "paused"
+            yield BudgetState(
+                budget, state.row, limit.amount_nano, state.spent_nano, state.reserved_nano, limit.action, paused
+            )
 
+    def _is_current(self, budget: Budget, state: RowState, now_ns: int) -> bool:
+        return budget.row({**dict(state.row.scope), **budget.match}, now_ns) == state.row
 
-GAUGE_ROWS: Final = 500
-"""Rows of one budget that have gauges, the latest used ones: the SDK gives up at 2,000 series an instrument."""
+    def _rows_now(self, budget: Budget) -> list[RowKey]:
+        return [state.row for state in self._current(budget, self._clock_ns())]
 
+    def gauges(self) -> Sequence[BudgetState]:
+        """States for metrics. Never waits for a store elsewhere: what it said some seconds ago is shown."""
+        if self.store.local:
+            return list(self.states(gauges_only=True))
+        if self.budgets:
+            self._taking.background.wake()
+        return self._states or ()
 
-def _amount(budget: Budget, record: CostRecord) -> int:
-    if record.charge.status is Status.UNPRICED:
-        return budget.assumed_nano
-    return record.charge.amount_nano
-
-
-def _over(budget: Budget, row: RowKey, spent_nano: int) -> str:
-    limit = nano_to_usd(budget.limit_nano(row.scope))
-    return f"{nano_to_usd(spent_nano):.6f} of {limit:.6f} USD are spent in this {budget.period}"
+    def _read_states(self) -> None:
+        self._states = list(self.states(gauges_only=True))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import tzinfo
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 from otel_cost import semconv
-from otel_cost.config import Action, BudgetSettings, Period
+from otel_cost.budgets.periods import PeriodSpan, period_span
+from otel_cost.config import Action, BudgetSettings, Period, Reserve
 from otel_cost.model import NANO, CostRecord, PlannedCall
-from otel_cost.settings_values import parse_instant, parse_percent, parse_timezone
+from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
 
 UNBOUNDED: Final = frozenset({"session", "trace", "user", "conversation", "execution"})
 """Labels without a bound: rows by them expire and have no gauges of their own."""
@@ -29,14 +30,6 @@ class RowKey(NamedTuple):
     budget: str
     scope: Scope
     period: str
-
-
-class PeriodSpan(NamedTuple):
-    """A calendar period: its name (its start, ISO 8601), its start (inclusive) and its end (exclusive)."""
-
-    name: str
-    start_ns: int
-    end_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +59,16 @@ class Budget:
     starts_ns: int | None
     ends_ns: int | None
     overrides: Mapping[str, Override]
+    reserve: Reserve
+    reserve_cap_nano: int | None
+    carry_over: bool
+    timeout_s: float
+    fail_closed: bool
+    """Whether calls are stopped when the store cannot be reached."""
+    charge_expired: bool
+    """Whether a reservation whose call never settled becomes spend."""
+    cooldown_s: float
+    notify: tuple[str, ...]
     last_span: list[PeriodSpan] = field(default_factory=list["PeriodSpan"], compare=False, repr=False)
     """The period asked for last, at most one: a cache."""
 
@@ -76,6 +79,21 @@ class Budget:
     def action_for(self, scope: Scope) -> Action:
         override = self._override(scope)
         return self.action if override is None or override.action is None else override.action
+
+    @property
+    def scope_labels(self) -> tuple[str, ...]:
+        """The labels that its rows are told apart by."""
+        return (self.period,) if self.period in ("session", "trace") else self.per
+
+    @property
+    def actions(self) -> set[Action]:
+        """Every action that it can take, whatever the value."""
+        return {self.action, *(one.action for one in self.overrides.values() if one.action is not None)}
+
+    def has_own_limit(self, scope: Scope) -> bool:
+        """Whether an override gives this value an amount of its own."""
+        override = self._override(scope)
+        return override is not None and override.amount_nano is not None
 
     def _override(self, scope: Scope) -> Override | None:
         return self.overrides.get(scope[0][1]) if self.overrides and len(scope) == 1 else None
@@ -118,9 +136,16 @@ class Budget:
         return last
 
     @property
-    def lowest_share(self) -> Decimal:
-        """The lowest share of the limit at which anything happens."""
-        return min(self.thresholds[0], Decimal(1)) if self.thresholds else Decimal(1)
+    def marks(self) -> tuple[int, ...]:
+        """The thresholds in millionths of the limit, ascending, and the limit itself whether it is one of them or
+        not."""
+        return tuple(sorted({*(int(share * PPM) for share in self.thresholds), PPM}))
+
+    def row_before(self, facts: Mapping[str, str], at_ns: int) -> RowKey | None:
+        """The row of the period before, where the budget applied then and its period is one of the calendar."""
+        if self.period in ("session", "trace", "total"):
+            return None
+        return self.row(facts, self._span(at_ns).start_ns - 1)
 
     @property
     def has_gauges(self) -> bool:
@@ -129,12 +154,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """Where one row of a budget stands."""
+    """Where one row of a budget stands. Money in nano-USD; ``paused`` by hand or by itself."""
 
     budget: Budget
     row: RowKey
     limit_nano: int
     spent_nano: int
+    reserved_nano: int
+    action: Action
+    paused: bool
 
     @property
     def utilization(self) -> float:
@@ -174,6 +202,14 @@ def budget_of(settings: BudgetSettings) -> Budget:
             value: Override(None if override.amount_usd is None else _nano(override.amount_usd), override.action)
             for value, override in settings.overrides.items()
         },
+        reserve=settings.reserve,
+        reserve_cap_nano=None if settings.reserve_cap_usd is None else _nano(settings.reserve_cap_usd),
+        carry_over=settings.carry_over,
+        timeout_s=parse_duration(settings.timeout),
+        fail_closed=settings.fail == "closed",
+        charge_expired=settings.expired == "charge",
+        cooldown_s=parse_duration(settings.cooldown),
+        notify=settings.notify,
     )
 
 
@@ -200,39 +236,6 @@ def facts_of_call(call: PlannedCall, trace_id: str) -> dict[str, str]:
         "operation": call.operation,
         "kind": "llm",
     }
-
-
-def period_start(period: str, timezone: tzinfo, at_ns: int) -> datetime:
-    """Start of the calendar period that ``at_ns`` lies in, as aware local time. Weeks start on Monday (ISO 8601)."""
-    # Hostile times must not break what comes after them: they count in the last period that there is.
-    local = datetime.fromtimestamp(min(max(at_ns, 0) // NANO, _LAST_S), UTC).astimezone(timezone)
-    if period == "hour":
-        # replace() keeps the fold: the hour that clocks repeat in autumn is two periods.
-        return local.replace(minute=0, second=0, microsecond=0)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if period == "week":
-        return midnight - timedelta(days=midnight.weekday())
-    return midnight.replace(day=1) if period == "month" else midnight
-
-
-def period_span(period: str, timezone: tzinfo, at_ns: int) -> PeriodSpan:
-    """The calendar period that ``at_ns`` lies in."""
-    start = period_start(period, timezone, at_ns)
-    end = _period_after(period, start)
-    return PeriodSpan(start.isoformat(), round(start.timestamp()) * NANO, round(end.timestamp()) * NANO)
-
-
-def _period_after(period: str, start: datetime) -> datetime:
-    if period == "hour":
-        return (start.astimezone(UTC) + timedelta(hours=1)).astimezone(start.tzinfo)
-    if period == "month":
-        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    # Adding days to an aware time moves the wall clock, which is what a calendar day is.
-    return start + timedelta(days=7 if period == "week" else 1)
-
-
-_LAST_S: Final = 250_000_000_000
-"""A second in the year 9892: calendar arithmetic ends in 9999."""
 
 
 def _nano(amount: Decimal) -> int:

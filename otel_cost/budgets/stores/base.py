@@ -3,10 +3,10 @@
 A store keeps amounts and says no to what does not fit; which budgets there are and what they mean is not its business.
 Amounts are integer nano-USD, times UTC nanoseconds. Every call is one transaction: all of it happens, or nothing.
 
-A *row* is one budget, for one value of its labels, in one period. It has what was **spent**, and what is **reserved** by
-the holds of calls that are under way. A *hold* is a reservation in one or more rows under an id that its maker chose, so
-that whoever lost an answer can ask again. A hold lapses at ``expires_ns`` unless it is renewed; a lapsed one is swept:
-its room is given back and it stays as a *lost* hold, until a late settlement says what the call really took.
+A *row* is one budget, for one value of its labels, in one period. It has what was **spent**, and what is **reserved**
+by the holds of calls that are under way. A *hold* is a reservation in one or more rows under an id that its maker
+chose, so that whoever lost an answer can ask again. A hold lapses at ``expires_ns`` unless it is renewed; a lapsed one
+is swept: its room is given back and it stays as a *lost* hold, until a late settlement says what the call really took.
 
 *Controls* are what people have set at run time, by budget and scope. They have a version that goes up with each change.
 Whoever reserves or settles names the version that its limits were worked out with, and is told where that is not the
@@ -50,7 +50,8 @@ class Reserved(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """There was no room, or the row is paused; nothing was reserved anywhere. ``row``: the first that said no, as it is."""
+    """There was no room, or the row is paused; nothing was reserved anywhere. ``row``: the first that said no, as
+    it is."""
 
     row: RowState
 
@@ -265,8 +266,8 @@ class Store(Protocol):
         ...
 
     def sweep(self, *, now_ns: int, charge: Collection[str]) -> list[LostHold]:
-        """Give back what lapsed holds have; in budgets named in ``charge`` it becomes spend instead. Each lapsed hold is
-        returned to one caller only. Also forgets rows that ended long ago, with their postings."""
+        """Give back what lapsed holds have; in budgets named in ``charge`` it becomes spend instead. Each lapsed hold
+        is returned to one caller only. Also forgets rows that ended long ago, with their postings."""
         ...
 
     def lost(self, *, limit: int = 1000) -> list[LostHold]:
@@ -302,8 +303,8 @@ class Store(Protocol):
         ...
 
     def claim_untold(self, *, before_ns: int) -> list[Alert]:
-        """Alerts that were stored before ``before_ns`` and that nobody has told: whoever stored them is gone. Each is given
-        to one caller, and counts as told from then on."""
+        """Alerts that were stored before ``before_ns`` and that nobody has told: whoever stored them is gone. Each is
+        given to one caller, and counts as told from then on."""
         ...
 
     def close(self) -> None:

@@ -71,8 +71,8 @@ class _Kept:
 class MemoryStore:
     """See :class:`otel_cost.budgets.stores.base.Store`. Never waits, and raises nothing.
 
-    Bounded: of each budget the rows that were used longest ago are forgotten first, so that one budget's sessions cannot
-    push out another one's months.
+    Bounded: of each budget the rows that were used longest ago are forgotten first, so that one budget's sessions
+    cannot push out another one's months.
 
     Args:
         max_rows: Rows kept of each budget.
@@ -284,7 +284,8 @@ class MemoryStore:
             return [self._seen(key) for key in rows]
 
     def _seen(self, key: RowKey) -> RowState:
-        row = self._kept.rows.get(key.budget, {}).get(key)
+        kept = self._kept.rows.get(key.budget)
+        row = kept.get(key) if kept is not None else None
         return RowState(key) if row is None else row.seen()
 
     def rows(self, budget: str) -> list[RowState]:

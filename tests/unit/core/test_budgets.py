@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_cost import runtime, semconv, shield
-from otel_cost.budgets.evaluate import crossings
+from otel_cost.budgets.evaluate import newly_reached
 from otel_cost.budgets.manager import GAUGE_ROWS
-from otel_cost.budgets.spec import RowKey, budget_of, period_start
-from otel_cost.budgets.store import MemoryStore
+from otel_cost.budgets.periods import period_start
+from otel_cost.budgets.spec import PPM, RowKey, budget_of
+from otel_cost.budgets.stores.base import Post, Refused, Settlement, Want
+from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.config import BudgetOverride, BudgetSettings, Config, PriceSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.labelling import labels
@@ -25,7 +27,8 @@ from otel_cost.model import NANO, PlannedCall
 from tests.support.world import World, chat, make_world
 from tests.unit.core.test_wire import record
 
-GPT4O = PlannedCall(provider="openai", model="gpt-4o", operation="chat")
+GPT4O = PlannedCall(provider="openai", model="gpt-4o", operation="chat", max_output_tokens=10)
+"""Reserves 0.0001 USD."""
 
 
 def usd(text: str) -> Decimal:
@@ -178,12 +181,17 @@ def test_a_budget_by_model_knows_a_call_by_the_name_that_was_asked_for(settings:
 
 def test_one_budgets_sessions_do_not_push_out_another_ones_month() -> None:
     store = MemoryStore(max_rows=10)
+
+    def settle(key: str, row: RowKey, amount: int) -> None:
+        store.settle([Settlement(key, (Post(row, amount, NANO),))], version=0, now_ns=1)
+
     blocked = RowKey("month", (("team", "evil"),), "2026-11")
-    store.settle("k", [(blocked, 5)])
+    settle("k", blocked, 5)
     for number in range(100):
-        store.settle(f"s{number}", [(RowKey("session", (("session", str(number)),), ""), 1)])
-        store.settle(f"m{number}", [(RowKey("month", (("team", str(number)),), "2026-11"), 1)])
-        assert store.spent([blocked]) == [5]  # asking keeps it, as a blocked team asks again and again
+        settle(f"s{number}", RowKey("session", (("session", str(number)),), ""), 1)
+        settle(f"m{number}", RowKey("month", (("team", str(number)),), "2026-11"), 1)
+        refused = store.reserve(f"h{number}", [Want(blocked, 1, 5)], version=0, now_ns=1, expires_ns=2)
+        assert isinstance(refused, Refused)  # asking keeps it, as a blocked team asks again and again
     assert len(store.rows("session")) == len(store.rows("month")) == 10
 
 
@@ -216,8 +224,8 @@ def test_a_call_over_the_border_of_a_period_counts_where_it_started() -> None:
     counts = {semconv.USAGE_INPUT_TOKENS: 1000, semconv.USAGE_OUTPUT_TOKENS: 100}
     span = world.tracer().start_span("chat", attributes={**chat(), **counts}, start_time=midnight - NANO)
     span.end(midnight + NANO)
-    ((row, _),) = world.runtime.budgets._store.rows("b")
-    assert row.period.startswith(datetime.fromtimestamp(midnight // NANO - 1, UTC).date().isoformat())
+    (state,) = world.runtime.budgets.store.rows("b")
+    assert state.row.period.startswith(datetime.fromtimestamp(midnight // NANO - 1, UTC).date().isoformat())
 
 
 def test_a_start_time_in_the_wrong_unit_harms_nobody_else() -> None:
@@ -269,18 +277,30 @@ def test_the_error_survives_a_process_border() -> None:
 steps = st.lists(st.integers(0, 3 * NANO), min_size=1, max_size=30)
 
 
-@given(steps, st.integers(0, 20 * NANO))
-def test_every_threshold_is_crossed_once_however_the_sum_is_split(amounts: list[int], limit: int) -> None:
-    budget = budget_of(BudgetSettings(name="b", amount_usd=Decimal(limit) / NANO, thresholds=("50%", "80%", "120%")))
-    row = RowKey("b", (), "")
-    told = []
-    before = 0
+@given(steps, st.lists(st.integers(0, 20 * NANO), min_size=1, max_size=3))
+def test_every_threshold_is_told_once_however_the_sum_is_split(amounts: list[int], limits: list[int]) -> None:
+    thresholds = (PPM // 2, 8 * PPM // 10, PPM, 12 * PPM // 10)
+    limit = limits[0]
+    told, highest, spent = [], 0, 0
     for amount in amounts:
-        told += [(event.name, event.threshold) for event in crossings(budget, row, before, before + amount)]
-        before += amount
-    at_once = [(event.name, event.threshold) for event in crossings(budget, row, 0, before)]
-    assert sorted(told) == sorted(at_once)
-    assert len(set(told)) == len(told)
+        spent += amount
+        new, highest = newly_reached(thresholds, limit, spent, highest, limit)
+        told += new
+    at_once, _ = newly_reached(thresholds, limit, spent, 0, limit)
+    assert tuple(told) == at_once
+
+
+@given(st.integers(0, 20 * NANO), st.lists(st.integers(1, 20 * NANO), min_size=2, max_size=6))
+def test_a_limit_that_is_changed_tells_what_is_newly_reached_and_repeats_nothing(spent: int, limits: list[int]) -> None:
+    thresholds = (PPM // 2, 8 * PPM // 10, PPM)
+    highest = 0
+    for before, limit in zip([limits[0], *limits], limits, strict=False):
+        was = highest
+        new, highest = newly_reached(thresholds, limit, spent, highest, before)
+        reached = [share for share in thresholds if spent * PPM >= share * limit]
+        assert highest == max(reached, default=0)
+        assert all(share > was or before != limit for share in new)
+        assert not set(new) & {share for share in thresholds if share <= min(was, highest)}
 
 
 PERIODS = """

@@ -1,0 +1,119 @@
+"""What holds for a row right now: what was configured, what people set since, and what the period before left over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from otel_cost.budgets.evaluate import pause_at
+from otel_cost.budgets.spec import Budget, RowKey, Scope
+from otel_cost.budgets.stores.base import Control, Controls, Post, RowState, Store
+from otel_cost.config import Action
+from otel_cost.errors import BudgetStoreError
+
+FRESH_S: Final = 1.0
+"""For how long controls are believed where nothing is reserved: a pause by hand holds everywhere within this time."""
+_CARRIED_S: Final = 60.0
+_KEPT: Final = 10_000
+_NONE: Final = Control()
+
+
+class Limit(NamedTuple):
+    """One budget that applies, with the row and what holds for it. Money in nano-USD."""
+
+    budget: Budget
+    row: RowKey
+    amount_nano: int
+    action: Action
+    paused: bool
+    """By hand, for the budget or for this value of it."""
+    ends_ns: int | None
+
+    @property
+    def says_no(self) -> bool:
+        """Whether the store has to be asked before a call."""
+        return self.paused or self.action != "alert"
+
+    def post(self, amount_nano: int) -> Post:
+        """What to settle for a record that cost ``amount_nano``."""
+        at = pause_at(self.amount_nano, self.budget.grace) if self.action == "pause" else None
+        return Post(self.row, amount_nano, self.amount_nano, self.budget.marks, at, self.ends_ns)
+
+
+class Limits:
+    """Works out limits; remembers the controls of the store, and what was carried over. Thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._controls = Controls(0, {})
+        self._read_at = float("-inf")
+        self._carried: dict[RowKey, tuple[float, int]] = {}
+
+    @property
+    def version(self) -> int:
+        return self._controls.version
+
+    def refresh(self) -> None:
+        """Read the controls now. Raises as the store does."""
+        self._controls = self._store.controls()
+        self._read_at = time.monotonic()
+
+    def refresh_if_old(self) -> None:
+        """Read the controls where they are older than ``FRESH_S``; where the store fails, the old ones go on."""
+        if self._store.local or time.monotonic() - self._read_at > FRESH_S:
+            # Whoever comes meanwhile goes by the old ones rather than ask as well.
+            self._read_at = time.monotonic()
+            try:
+                self.refresh()
+            except BudgetStoreError:
+                return
+
+    def of(self, budget: Budget, row: RowKey, facts: Mapping[str, str], at_ns: int) -> Limit:
+        """What holds for ``row``, which ``facts`` at ``at_ns`` lead to."""
+        whole, one = self._control(budget.name, ()), self._control(budget.name, row.scope)
+        return Limit(
+            budget=budget,
+            row=row,
+            amount_nano=self._amount(budget, row.scope, whole, one) + self._left_over(budget, facts, at_ns),
+            action=one.action or whole.action or budget.action_for(row.scope),
+            paused=whole.paused or one.paused,
+            ends_ns=budget.period_end_ns(at_ns),
+        )
+
+    def _control(self, budget: str, scope: Scope) -> Control:
+        return self._controls.by_scope.get((budget, scope), _NONE)
+
+    def _amount(self, budget: Budget, scope: Scope, whole: Control, one: Control) -> int:
+        if one.amount_nano is not None:
+            return one.amount_nano
+        # What was set for the whole budget stands for its amount, not for the amounts of values that have their own.
+        if whole.amount_nano is not None and not budget.has_own_limit(scope):
+            return whole.amount_nano
+        return budget.limit_nano(scope)
+
+    def _left_over(self, budget: Budget, facts: Mapping[str, str], at_ns: int) -> int:
+        """What the period before left of its own amount: never more than that, however often nothing was spent."""
+        before = budget.row_before(facts, at_ns) if budget.carry_over else None
+        if before is None:
+            return 0
+        known = self._carried.get(before)
+        if known is None or time.monotonic() - known[0] > _CARRIED_S:
+            if len(self._carried) > _KEPT:
+                self._carried.clear()
+            known = self._carried[before] = (time.monotonic(), self._read_left(budget, before))
+        return known[1]
+
+    def _read_left(self, budget: Budget, before: RowKey) -> int:
+        whole, one = self._control(budget.name, ()), self._control(budget.name, before.scope)
+        amount = self._amount(budget, before.scope, whole, one)
+        try:
+            (state,) = self._store.read([before])
+        except BudgetStoreError:
+            return 0
+        return max(0, amount - spent_in(state))
+
+
+def spent_in(state: RowState) -> int:
+    """What a row has spent in truth: what a reset forgave was spent as well."""
+    return state.spent_nano + state.forgiven_nano

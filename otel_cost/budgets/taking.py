@@ -1,0 +1,169 @@
+"""After a call: what a record costs is settled against every budget that applies, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from otel_cost.budgets.applying import Applying
+from otel_cost.budgets.asking import reserved_around
+from otel_cost.budgets.deciding import Decisions
+from otel_cost.budgets.holds import LET_THROUGH, NOT_STORED, Hold, Holds
+from otel_cost.budgets.limits import Limit
+from otel_cost.budgets.settling import Background, Chore, Due
+from otel_cost.budgets.spec import Budget, RowKey, facts_of_record
+from otel_cost.budgets.stores.base import Posting, Settlement, Stale, Store
+from otel_cost.budgets.telling import Teller
+from otel_cost.model import CostRecord, Status, Void
+
+_NO_MONEY: Final = (Status.WRAPPER, Status.DUPLICATE)
+
+
+class _Part(NamedTuple):
+    """What one budget gets. Its limit is worked out when the store is told, as it is by then."""
+
+    limit: Callable[[], Limit]
+    nano: int
+
+
+class _Settle(NamedTuple):
+    record_key: str
+    parts: tuple[_Part, ...]
+    hold_id: str
+    closes: bool
+
+    def settlement(self, limits: Sequence[Limit]) -> Settlement:
+        posts = tuple(limit.post(part.nano) for limit, part in zip(limits, self.parts, strict=True))
+        return Settlement(self.record_key, posts, _stored(self.hold_id), self.closes)
+
+
+class _Release(NamedTuple):
+    hold_id: str
+
+
+class Taking:
+    """Thread-safe. With a store in this process's memory it settles at once, with one elsewhere in the background.
+
+    Args:
+        applying: Which budgets there are.
+        store: Where spend is kept.
+        chores: What the background does besides.
+        clock_ns: UTC nanoseconds.
+    """
+
+    def __init__(
+        self,
+        applying: Applying,
+        store: Store,
+        decisions: Decisions,
+        teller: Teller,
+        *,
+        chores: tuple[Chore, ...],
+        clock_ns: Callable[[], int],
+    ) -> None:
+        self._applying = applying
+        self._limits = applying.limits
+        self._store = store
+        self._decisions = decisions
+        self._teller = teller
+        self._clock_ns = clock_ns
+        self.holds = Holds(self.give_back)
+        self.background = Background(self._send, chores)
+
+    def take(self, record: CostRecord) -> None:
+        """Settle a record. Its start decides the period, unless room was reserved for it."""
+        hold = self.holds.settling(record.key)
+        jobs = list(self._jobs(record, hold)) if record.charge.status not in _NO_MONEY else []
+        if hold.id and not any(job.hold_id == hold.id for job in jobs):
+            self.give_back(hold.id)
+        for job in jobs:
+            self._put(job, sum(part.nano for part in job.parts))
+
+    def void(self, void: Void) -> None:
+        """Take back what a record was settled with: it was another span of a call that had been counted."""
+        self._put(void)
+
+    def give_back(self, hold_id: str) -> None:
+        """Nothing was spent under a hold."""
+        if hold_id.startswith(LET_THROUGH):
+            self._decisions.give_back(hold_id)
+        elif _stored(hold_id):
+            self._put(_Release(hold_id))
+
+    def _put(self, job: _Settle | _Release | Void, amount_nano: int = 0) -> None:
+        if self._store.local:
+            self._send([job])
+        else:
+            self.background.put(Due(job, amount_nano))
+
+    def _jobs(self, record: CostRecord, hold: Hold) -> Iterator[_Settle]:
+        within = hold.within or reserved_around.get()
+        own: list[_Part] = []
+        drawn: list[_Part] = []
+        for budget in self._applying.budgets.values():
+            part = self._part(budget, record, hold, within)
+            if part is not None:
+                (drawn if part[0] else own).append(part[1])
+        if drawn and within is not None:
+            within.draw(record.charge.amount_nano)
+            yield _Settle(record.key, tuple(drawn), within.id, closes=False)
+        if own or hold.rows:
+            yield _Settle(record.key, tuple(own), hold.id, closes=True)
+
+    def _part(self, budget: Budget, record: CostRecord, hold: Hold, within: Hold | None) -> tuple[bool, _Part] | None:
+        """What ``budget`` gets, and whether out of the reservation around; None where it gets nothing."""
+        amount = budget.assumed_nano if record.charge.status is Status.UNPRICED else record.charge.amount_nano
+        facts = facts_of_record(record)
+        row = self._applying.row(budget, facts, record.start_ns) if amount else None
+        if row is None:
+            return None
+        for held in (*hold.rows, *(within.rows if within is not None else ())):
+            if held.budget == row.budget and held.scope == row.scope:
+                row = held  # of the period that it was reserved in
+        limit = partial(self._limits.of, budget, row, facts, record.start_ns)
+        return within is not None and row in within.rows, _Part(limit, amount)
+
+    # --- the store ----------------------------------------------------------------------------------------------------
+
+    def _send(self, batch: Sequence[object]) -> None:
+        """Tell the store. Raises as it does."""
+        self._settle([job for job in batch if isinstance(job, _Settle)])
+        releases = [job.hold_id for job in batch if isinstance(job, _Release)]
+        if releases:
+            self._store.release(releases)
+        for job in batch:
+            if isinstance(job, Void):
+                self._store.void(job.key, now_ns=self._clock_ns())
+
+    def _settle(self, jobs: Sequence[_Settle]) -> None:
+        if not jobs:
+            return
+        self._limits.refresh_if_old()
+        while True:
+            limits = [[part.limit() for part in job.parts] for job in jobs]
+            settlements = [job.settlement(of_job) for job, of_job in zip(jobs, limits, strict=True)]
+            outcome = self._store.settle(settlements, version=self._limits.version, now_ns=self._clock_ns())
+            if not isinstance(outcome, Stale):
+                break
+            self._decisions.forget()
+            self._limits.refresh()
+        for job in jobs:
+            if job.hold_id.startswith(LET_THROUGH):
+                self._decisions.give_back(job.hold_id)
+        by_row = {limit.row: limit for of_job in limits for limit in of_job}
+        self._tell([posting for postings in outcome for posting in postings], by_row)
+
+    def _tell(self, postings: Sequence[Posting], limits: Mapping[RowKey, Limit]) -> None:
+        alerts = [alert for posting in postings for alert in posting.alerts]
+        self._teller.alerts(alerts)
+        for posting in postings:
+            if posting.paused:
+                self._teller.paused_itself(limits[posting.row], posting)
+        if alerts:
+            self._store.told([alert.id for alert in alerts])
+
+
+def _stored(hold_id: str) -> str:
+    """The id that the store knows; empty for a hold of this process alone."""
+    return "" if hold_id[:1] in NOT_STORED else hold_id
