@@ -103,6 +103,14 @@ class Decisions:
                 known.far_until = until if far else float("-inf")
                 known.since_asked = known.unsettled
 
+    def posted(self, row: RowKey, spent_nano: int, cap_nano: int) -> None:
+        """What a row has spent by now, as this process's own settling showed: near its limit, calls ask again."""
+        if self.on and spent_nano * FAR > cap_nano:
+            with self._lock:
+                known = self._kept.rows.get(row)
+                if known is not None:
+                    known.far_until = float("-inf")
+
     def forget(self) -> None:
         """Ask again before the next call: somebody changed something."""
         with self._lock:

@@ -155,6 +155,8 @@ class Taking:
         self._tell([posting for postings in outcome for posting in postings], by_row)
 
     def _tell(self, postings: Sequence[Posting], limits: Mapping[RowKey, Limit]) -> None:
+        for posting in postings:
+            self._decisions.posted(posting.row, posting.after_nano, limits[posting.row].amount_nano)
         alerts = [alert for posting in postings for alert in posting.alerts]
         self._teller.alerts(alerts)
         for posting in postings:

@@ -1,0 +1,229 @@
+"""A store that others share: settled in the background, away at times, asked as little as the settings allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from otel_cost.budgets.deciding import SLICE
+from otel_cost.errors import BudgetExceeded, BudgetStoreBusy, BudgetStoreUnavailable
+from otel_cost.model import NANO
+from tests.support.waiting import until
+from tests.unit.budgets.elsewhere import Elsewhere
+from tests.unit.budgets.shop import Shop, budget, shop, spent
+
+BLOCK = budget(amount_usd=1000, action="block", period="total")
+AWAY = BudgetStoreUnavailable("the budget store at x cannot be reached")
+
+
+@pytest.fixture
+def store() -> Elsewhere:
+    return Elsewhere()
+
+
+@pytest.fixture
+def at(store: Elsewhere) -> Iterator[Shop]:
+    made = shop(BLOCK, store=store)
+    yield made
+    store.failing = None
+    store.gate.set()
+    made.budgets.close()
+
+
+def settled(at: Shop) -> None:
+    assert at.budgets.flush(30)
+
+
+# --- settling in the background ---------------------------------------------------------------------------------------
+
+
+def test_it_is_settled_without_the_call_waiting_and_the_room_is_kept_until_then(at: Shop, store: Elsewhere) -> None:
+    store.gate.clear()
+    at.call(NANO)
+    assert at.row() == (0, 1)
+    store.gate.set()
+    settled(at)
+    assert at.row() == (1, 0)
+
+
+def test_a_refused_call_waits_for_what_its_own_process_has_yet_to_settle(store: Elsewhere) -> None:
+    at = shop(budget(amount_usd=10, action="block", period="total"), store=store)
+    for _ in range(50):
+        hold = at.ask(output=9)  # without waiting, the second would be refused for the first one's reservation
+        record = spent(0, at_ns=at.now_ns)
+        hold.bind(record.key)
+        at.budgets.take(record)
+    at.budgets.close()
+
+
+def test_what_the_store_could_not_be_told_is_told_when_it_is_back(at: Shop, store: Elsewhere) -> None:
+    at.ask(output=5).release()
+    settled(at)
+    store.failing = AWAY
+    for _ in range(5):
+        at.budgets.take(spent(NANO))
+    until(lambda: store.calls.count("settle") >= 2, "a second try")
+    assert not at.budgets.flush(0)
+    store.failing = None
+    settled(at)
+    assert at.row() == (5, 0)
+    assert at.budgets.unsettled_nano == 0
+
+
+def test_releases_are_told_as_well(at: Shop) -> None:
+    at.ask(output=7).release()
+    settled(at)
+    assert at.row() == (0, 0)
+
+
+# --- away or busy -----------------------------------------------------------------------------------------------------
+
+
+def test_open_lets_calls_through_while_the_store_is_away_and_counts_them(
+    at: Shop, store: Elsewhere, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.failing = AWAY
+    for _ in range(3):
+        at.ask().release()
+    assert at.budgets.unreachable == 3
+    assert caplog.text.count("without asking the budgets (said once") == 1
+
+
+def test_closed_stops_calls_while_the_store_is_away(store: Elsewhere) -> None:
+    at = shop(budget("open", action="block"), budget("shut", action="block", fail="closed"), store=store)
+    store.failing = AWAY
+    with pytest.raises(BudgetExceeded, match=r"'shut'.*cannot be reached, and fail is closed") as caught:
+        at.ask()
+    assert caught.value.retry_after_s == 1.0
+    store.failing = None
+    at.ask().release()
+    at.budgets.close()
+
+
+def test_a_busy_store_is_no_outage(at: Shop, store: Elsewhere) -> None:
+    at.ask().release()
+    settled(at)
+    store.failing = BudgetStoreBusy("the budget store at x is busy")
+    with pytest.raises(BudgetExceeded, match="is busy") as caught:
+        at.ask()
+    assert caught.value.retry_after_s == 1.0
+    assert at.budgets.unreachable == 0
+
+
+def test_budgets_that_only_alert_ask_nothing_before_a_call(store: Elsewhere) -> None:
+    at = shop(budget(), store=store)
+    at.ask()
+    at.ask()
+    assert set(store.calls) <= {"controls"}
+    at.budgets.close()
+
+
+def test_a_change_made_elsewhere_holds_for_the_next_call(at: Shop, store: Elsewhere) -> None:
+    at.ask().release()
+    other = shop(BLOCK, store=store)
+    other.budgets.pause("b", actor="a", reason="r")
+    with pytest.raises(BudgetExceeded, match="somebody paused it"):
+        at.ask()
+    other.budgets.resume("b", actor="a", reason="r")
+    other.budgets.set_limit("b", amount_nano=2 * NANO, actor="a", reason="r")
+    with pytest.raises(BudgetExceeded):
+        at.ask(output=3)
+
+
+def test_alerts_are_told_by_one_process_each(store: Elsewhere) -> None:
+    shops = [shop(budget(amount_usd=10, thresholds=("50%",)), store=store) for _ in range(3)]
+    for number in range(12):
+        shops[number % 3].budgets.take(spent(NANO))
+    for one in shops:
+        settled(one)
+    assert sorted(name for one in shops for name in one.names()) == ["breach", "threshold"]
+    assert all(alert.told for alert in store.alerts())
+    for one in shops:
+        one.budgets.close()
+
+
+# --- the memory of decisions (E5, E18) --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remembering(store: Elsewhere) -> Iterator[Shop]:
+    made = shop(BLOCK, store=store, cache_s=3600)
+    yield made
+    made.budgets.close()
+
+
+def asked(store: Elsewhere) -> int:
+    return store.calls.count("reserve")
+
+
+def test_far_from_the_limit_one_answer_serves_many_calls(remembering: Shop, store: Elsewhere) -> None:
+    for _ in range(9):
+        remembering.call(NANO // 10)
+    assert asked(store) == 1
+    assert (remembering.budgets.decisions.hits, remembering.budgets.decisions.misses) == (8, 1)
+    settled(remembering)
+    assert remembering.budgets.store.rows("b")[0].spent_nano == 9 * NANO // 10
+
+
+def test_no_more_than_a_slice_of_the_limit_goes_through_without_asking(remembering: Shop, store: Elsewhere) -> None:
+    slice_usd = 1000 // SLICE
+    remembering.ask()  # the first asks
+    held = [remembering.ask(output=1) for _ in range(slice_usd)]
+    assert asked(store) == 1
+    held.append(remembering.ask(output=1))
+    assert asked(store) == 2
+    for hold in held:
+        hold.release()
+    settled(remembering)
+    remembering.ask(output=1)
+    assert asked(store) <= 3
+
+
+def test_calls_that_are_not_settled_yet_count_after_asking_again_too(remembering: Shop, store: Elsewhere) -> None:
+    remembering.ask()
+    for _ in range(1000 // SLICE):
+        remembering.ask(output=1)
+    for _ in range(5):  # all of the slice is under way: whatever the store says, each has to ask
+        remembering.ask(output=1)
+    assert asked(store) == 6
+
+
+def test_near_the_limit_every_call_asks(remembering: Shop, store: Elsewhere) -> None:
+    remembering.call(501 * NANO)
+    settled(remembering)
+    remembering.ask().release()
+    before = asked(store)
+    for _ in range(4):
+        remembering.ask().release()
+    assert asked(store) == before + 4
+
+
+def test_what_can_be_overshot_is_a_slice_for_each_process(store: Elsewhere) -> None:
+    shops = [shop(BLOCK, store=store, cache_s=3600) for _ in range(4)]
+    for one in shops:
+        one.ask().release()
+        settled(one)
+    through = [one.ask(output=1000 // SLICE) for one in shops]  # each a whole slice, unknown to the store
+    exact = shop(BLOCK, store=store)
+    for _ in range(100):
+        exact.call(10 * NANO)
+        settled(exact)
+    with pytest.raises(BudgetExceeded):
+        exact.ask()
+    for one, hold in zip(shops, through, strict=True):
+        record = spent(1000 // SLICE * NANO)
+        hold.bind(record.key)
+        one.budgets.take(record)
+        settled(one)
+    (state,) = store.rows("b")
+    assert state.spent_nano == (1000 + 4 * 1000 // SLICE) * NANO
+    for one in (*shops, exact):
+        one.budgets.close()
+
+
+def test_without_a_memory_every_call_asks(at: Shop, store: Elsewhere) -> None:
+    for _ in range(3):
+        at.ask().release()
+    assert asked(store) == 3
+    assert (at.budgets.decisions.hits, at.budgets.decisions.misses) == (0, 0)
