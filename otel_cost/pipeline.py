@@ -37,6 +37,9 @@ class Taker(Protocol):
     def void(self, void: Void) -> None:
         """Money of an earlier record is taken back (never happens in process: a counter cannot fall)."""
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what was taken is where it belongs. False when that took longer."""
+
 
 UsedBefore = Callable[[Catalog, PriceQuery, str], SoFar | None]
 """What was used before the call of a key under its price schedule; None where it is under none."""
@@ -116,8 +119,14 @@ class Pipeline:
         self._matcher.note(sighting_of_record(record)._replace(adopted=True), verdict_of(record), self._clock_ns())
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until records that wait for prices are settled. False when they are not in time."""
-        return self._waiting.flush(timeout_s)
+        """Wait until records that wait for prices are settled, and every taker has put away what it took. False when
+        they are not in time."""
+        deadline = time.monotonic() + timeout_s
+        settled = self._waiting.flush(timeout_s)
+        for taker in self._takers:
+            left_s = max(0.0, deadline - time.monotonic())
+            settled = shield.run(f"taker {type(taker).__name__}", False, taker.flush, left_s) and settled
+        return settled
 
     # --- one span -----------------------------------------------------------------------------------------------------
 
