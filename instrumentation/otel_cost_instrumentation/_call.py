@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace.span import format_span_id, format_trace_id
 
 from otel_cost import semconv, shield
+from otel_cost.model import record_key
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._abandoned import Reaper
 from otel_cost_instrumentation._body import overhear
@@ -78,12 +80,20 @@ class Call:
             self._span = self._tracer_of(self._runtime).start_span(
                 f"{request.operation} {request.model}".rstrip(), kind=SpanKind.CLIENT, attributes=request.attributes()
             )
+            self._bind(self._span)
             return self._span
         self._claimed = True
         self._span = theirs
+        self._bind(theirs)
         known: Mapping[str, object] = getattr(theirs, "attributes", None) or {}
         theirs.set_attributes({name: value for name, value in request.attributes().items() if name not in known})
         return theirs
+
+    def _bind(self, span: Span) -> None:
+        """What the span is found to cost comes out of the room that was taken for it."""
+        if self._hold is not None:
+            where = span.get_span_context()
+            self._hold.bind(record_key(format_trace_id(where.trace_id), format_span_id(where.span_id)))
 
     # --- the answer ---------------------------------------------------------------------------------------------------
 
@@ -215,7 +225,9 @@ class Call:
                 if self._span is not None and not self._claimed:
                     self._span.end()
             finally:
-                if self._hold is not None:
+                if self._hold is not None and self._claimed:
+                    self._hold.leave()
+                elif self._hold is not None:
                     self._hold.release()
 
     # --- attributes ---------------------------------------------------------------------------------------------------

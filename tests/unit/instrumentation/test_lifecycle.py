@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 from opentelemetry import trace
 
 from otel_cost import BudgetExceeded, semconv, shield
+from otel_cost.budgets.holds import Holds
+from otel_cost.config import BudgetSettings, Config
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._base import Inside
 from otel_cost_instrumentation._install import Installation
 from tests.support.waiting import until
-from tests.support.world import World, chat
+from tests.support.world import World, chat, make_world
 from tests.unit.instrumentation import fake_sdk
 
 USAGE = {"input": 1000, "output": 200}
@@ -47,7 +50,35 @@ class HoldsOf:
 
     def admit(self, call: object) -> Hold:
         self.given += 1
-        return Hold(lambda: self.ended_at_release.append(len(self.world.finished())))
+        return hold_that_tells(lambda: self.ended_at_release.append(len(self.world.finished())))
+
+
+def hold_that_tells(released: Callable[[], None]) -> Hold:
+    return Holds(lambda _hold_id: released()).take("h", ())
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_room_is_held_while_the_call_is_made_and_its_cost_comes_out_of_it(claimed: bool) -> None:
+    world = make_world(Config(budgets=(BudgetSettings(name="b", amount_usd=Decimal(1), action="block"),)))
+    during: list[int] = []
+
+    def provider() -> dict[str, int]:
+        during.extend(state.reserved_nano for state in world.runtime.budgets.states())
+        return USAGE
+
+    with wrapped() as sdk:
+        if claimed:
+            with world.tracer().start_as_current_span("chat", attributes=chat(), kind=trace.SpanKind.CLIENT):
+                sdk.Client(provider).ask("gpt-4o")
+                (waiting,) = world.runtime.budgets.states()
+                assert waiting.reserved_nano == during[0]  # until the span's owner ends it
+        else:
+            sdk.Client(provider).ask("gpt-4o")
+    assert world.statuses() == ["priced"]
+    (state,) = world.runtime.budgets.states()
+    assert during[0] > 0
+    assert (state.spent_nano, state.reserved_nano) == (round(world.spend() * 10**9), 0)
+    assert state.spent_nano > 0
 
 
 def refuse(self: object, call: object) -> Hold:
@@ -264,7 +295,7 @@ def test_an_sdk_that_changed_inside_is_wrapped_outside(world: World) -> None:
 def test_a_dropped_stream_is_settled_by_another_thread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be dropped by a garbage collection, on a thread that holds any lock."""
     released_by: list[str] = []
-    hold = Hold(lambda: released_by.append(threading.current_thread().name))
+    hold = hold_that_tells(lambda: released_by.append(threading.current_thread().name))
     monkeypatch.setattr(Runtime, "admit", lambda self, call: hold)
     with wrapped() as sdk:
         stream = sdk.Client(lambda: fake_sdk.chunks(40, USAGE)).ask("gpt-4o")
