@@ -22,3 +22,16 @@ def after_fork_in_child(method: Callable[[], None]) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=run)
+
+
+def around_fork(before: Callable[[], None], after_in_parent: Callable[[], None]) -> None:
+    """Call bound methods in the parent before and after every fork, as long as their object lives."""
+    reference_before, reference_after = WeakMethod(before), WeakMethod(after_in_parent)
+
+    def run(reference: WeakMethod[Callable[[], None]]) -> None:
+        live = reference()
+        if live is not None:
+            live()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lambda: run(reference_before), after_in_parent=lambda: run(reference_after))
