@@ -78,15 +78,17 @@ class Database(Protocol):
         """Another number once this may be another database than before, with other tables or none."""
         ...
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "") -> T:
+    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
         """Run ``work`` in a transaction of its own. It may be run several times: only the last one counts.
+
+        ``patient``: for what is much work and what no call waits for; a server may take seconds over it.
 
         Raises:
             BudgetStoreUnavailable, BudgetStoreBusy: as :class:`~otel_cost.budgets.stores.base.Store` has them.
         """
         ...
 
-    def read(self, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], T], *, patient: bool = False) -> T:
         """The same for work that only reads; it sees one moment, and waits for no writer."""
         ...
 

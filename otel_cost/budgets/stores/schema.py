@@ -44,13 +44,13 @@ class PreparedDatabase:
             migrate(self._database)
             self._prepared = generation
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "") -> T:
+    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
         self.prepare()
-        return self._database.transact(work, guard=guard)
+        return self._database.transact(work, guard=guard, patient=patient)
 
-    def read(self, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], T], *, patient: bool = False) -> T:
         self.prepare()
-        return self._database.read(work)
+        return self._database.read(work, patient=patient)
 
     def close(self) -> None:
         self._database.close()
@@ -82,7 +82,7 @@ def migrate(database: Database, *, to: int | None = None, migrations: Sequence[M
     """
     target = len(migrations) if to is None else to
     if _checked(database.read(_version), migrations) != target:
-        database.transact(lambda session: _move(session, target, migrations), guard="schema")
+        database.transact(lambda session: _move(session, target, migrations), guard="schema", patient=True)
 
 
 def _version(session: Session) -> int:

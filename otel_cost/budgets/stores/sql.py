@@ -80,7 +80,7 @@ class SqlStore:
 
     def correct(self, settlements: Sequence[Settlement], *, now_ns: int) -> int:
         return self._database.transact(
-            lambda session: sql_settling.correct(session, settlements, now_ns=now_ns), guard="alone"
+            lambda session: sql_settling.correct(session, settlements, now_ns=now_ns), guard="alone", patient=True
         )
 
     def void(self, record_key: str, *, now_ns: int) -> None:
@@ -98,13 +98,13 @@ class SqlStore:
     def sweep(self, *, now_ns: int, charge: Collection[str]) -> list[LostHold]:
         lost: list[LostHold] = []
         if self._database.read(lambda session: sql_holding.any_lapsed(session, now_ns)):
-            lost = self._database.transact(lambda session: sql_holding.sweep(session, now_ns=now_ns, charge=charge))
+            lost = self._database.transact(lambda session: sql_holding.sweep(session, now_ns=now_ns, charge=charge), patient=True)
         if now_ns - self._pruned_ns >= _PRUNE_EVERY_NS and sql_pruning.prune(self._database, now_ns):
             self._pruned_ns = now_ns
         return lost
 
     def lost(self, *, limit: int = 1000) -> list[LostHold]:
-        return self._database.read(lambda session: sql_holding.lost(session, limit))
+        return self._database.read(lambda session: sql_holding.lost(session, limit), patient=True)
 
     # --- state --------------------------------------------------------------------------------------------------------
 
@@ -112,20 +112,20 @@ class SqlStore:
         return self._database.read(lambda session: sql_rows.read_rows(session, rows))
 
     def rows(self, budget: str) -> list[RowState]:
-        return self._database.read(lambda session: sql_rows.rows_of(session, budget))
+        return self._database.read(lambda session: sql_rows.rows_of(session, budget), patient=True)
 
     # --- controls -----------------------------------------------------------------------------------------------------
 
     def change(self, change: Change, *, now_ns: int) -> None:
-        self._database.transact(lambda session: sql_changing.change(session, change, now_ns=now_ns), guard="alone")
+        self._database.transact(lambda session: sql_changing.change(session, change, now_ns=now_ns), guard="alone", patient=True)
 
     def audit(self, budget: str = "", *, limit: int = 100) -> list[AuditEntry]:
-        return self._database.read(lambda session: sql_changing.audit(session, budget, limit))
+        return self._database.read(lambda session: sql_changing.audit(session, budget, limit), patient=True)
 
     # --- alerts -------------------------------------------------------------------------------------------------------
 
     def alerts(self, budget: str = "", *, state: AlertState | None = None, limit: int = 100) -> list[Alert]:
-        return self._database.read(lambda session: sql_alerts.alerts(session, budget, state, limit))
+        return self._database.read(lambda session: sql_alerts.alerts(session, budget, state, limit), patient=True)
 
     def set_alert(self, alert_id: int, state: AlertState, *, actor: str, now_ns: int) -> Alert | None:
         return self._database.transact(

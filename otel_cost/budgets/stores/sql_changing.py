@@ -37,7 +37,7 @@ _AUDIT: Final = "SELECT at_ns, kind, budget, scope, actor, reason, was, became F
 
 def controls(session: Session) -> Controls:
     """What was set at run time."""
-    [[(version,)]], found = session.run(VERSION, _CONTROLS)
+    [(version,)], found = session.run(VERSION, _CONTROLS)
     return Controls(version, {(restored(row[0]), scope_of(row[1])): _control(row[2:]) for row in found})
 
 

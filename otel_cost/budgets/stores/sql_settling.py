@@ -63,7 +63,7 @@ def settle(
     """Add what was spent and close holds. Rows are locked in key order over all of the settlements."""
     hold_ids = [settlement.hold_id for settlement in settlements if settlement.hold_id]
     posts = [(settlement, post) for settlement in settlements for post in settlement.posts]
-    [[(present,)]], held, *inserted = session.run(VERSION, held_rows(hold_ids), *(_insert(*one) for one in posts))
+    [(present,)], held, *inserted = session.run(VERSION, held_rows(hold_ids), *(_insert(*one) for one in posts))
     if present != version:
         session.undo()
         return Stale(present)
