@@ -98,7 +98,9 @@ class SqlStore:
     def sweep(self, *, now_ns: int, charge: Collection[str]) -> list[LostHold]:
         lost: list[LostHold] = []
         if self._database.read(lambda session: sql_holding.any_lapsed(session, now_ns)):
-            lost = self._database.transact(lambda session: sql_holding.sweep(session, now_ns=now_ns, charge=charge), patient=True)
+            lost = self._database.transact(
+                lambda session: sql_holding.sweep(session, now_ns=now_ns, charge=charge), patient=True
+            )
         if now_ns - self._pruned_ns >= _PRUNE_EVERY_NS and sql_pruning.prune(self._database, now_ns):
             self._pruned_ns = now_ns
         return lost
@@ -117,7 +119,9 @@ class SqlStore:
     # --- controls -----------------------------------------------------------------------------------------------------
 
     def change(self, change: Change, *, now_ns: int) -> None:
-        self._database.transact(lambda session: sql_changing.change(session, change, now_ns=now_ns), guard="alone", patient=True)
+        self._database.transact(
+            lambda session: sql_changing.change(session, change, now_ns=now_ns), guard="alone", patient=True
+        )
 
     def audit(self, budget: str = "", *, limit: int = 100) -> list[AuditEntry]:
         return self._database.read(lambda session: sql_changing.audit(session, budget, limit), patient=True)

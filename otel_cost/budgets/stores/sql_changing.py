@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
-from otel_cost.budgets.spec import Scope
 from otel_cost.budgets.stores.base import AuditEntry, Change, Control, Controls
 from otel_cost.budgets.stores.changes import control_after, described
 from otel_cost.budgets.stores.database import Row, Session, Statement
@@ -53,7 +52,7 @@ def change(session: Session, wanted: Change, *, now_ns: int) -> None:
     _, found = session.run(_NEXT_VERSION, Statement(_CONTROL, (control_id,)))
     before = _control(found[0]) if found else Control()
     after = control_after(wanted, before)
-    locked, _ = lock_rows(session, dict.fromkeys(wanted.rows), now_ns=now_ns)
+    locked, _, _ = lock_rows(session, dict.fromkeys(wanted.rows), now_ns=now_ns)
     rows = [locked[key] for key in wanted.rows]
     was = described(before, [row.seen() for row in rows])
     for row in locked.values():
@@ -91,5 +90,3 @@ def audit(session: Session, budget: str, limit: int) -> list[AuditEntry]:
 def _entry(row: Sequence[str | int]) -> AuditEntry:
     at_ns, kind, budget, scope, actor, reason, was, became = row
     return AuditEntry(at_ns, kind, restored(budget), scope_of(scope), restored(actor), restored(reason), was, became)
-
-

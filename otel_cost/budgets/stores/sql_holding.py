@@ -7,12 +7,9 @@ from typing import Final, NamedTuple
 
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores.base import LostHold, Refused, Reserved, RowState, Stale, Want
-from otel_cost.budgets.stores.database import Row, Session, Statement
+from otel_cost.budgets.stores.database import Session, Statement
 from otel_cost.budgets.stores.sql_rows import (
     KEY,
-    LARGEST,
-    held_keys,
-    held_rows,
     id_text,
     insert_row,
     key_of,
@@ -136,7 +133,7 @@ def release(session: Session, hold_ids: Collection[str]) -> None:
         return
     ids = [id_text(hold_id) for hold_id in hold_ids]
     take = Statement(f"DELETE FROM budget_holds WHERE hold_id IN ({marks(ids)}) RETURNING row_id, amount", ids)
-    locked, [freed] = lock_rows(session, rows, then=[take])
+    locked, _, [freed] = lock_rows(session, rows, then=[take])
     by_id = {row_id(key): row for key, row in locked.items()}
     for digest, amount in freed:
         by_id[bytes(digest)].free(amount)
@@ -166,7 +163,7 @@ def sweep(session: Session, *, now_ns: int, charge: Collection[str]) -> list[Los
     keys = [(hold_id, key_of(*key)) for hold_id, *key, _ in lapsed]
     ends = {key: row[-1] for (_, key), row in zip(keys, lapsed, strict=True)}
     takes = [Statement(_TAKE_HOLD, (hold_id, row_id(key), now_ns)) for hold_id, key in keys]
-    locked, taken = lock_rows(session, ends, then=takes)
+    locked, _, taken = lock_rows(session, ends, then=takes)
     lost = [
         LostHold(hold_id, key, found[0][0], found[0][1], key.budget in charge)
         for (hold_id, key), found in zip(keys, taken, strict=True)
@@ -182,9 +179,7 @@ def sweep(session: Session, *, now_ns: int, charge: Collection[str]) -> list[Los
 
 
 def _lose(hold: LostHold) -> Statement:
-    return Statement(
-        _LOSE, (hold.hold_id, row_id(hold.row), hold.amount_nano, hold.expired_ns, int(hold.charged))
-    )
+    return Statement(_LOSE, (hold.hold_id, row_id(hold.row), hold.amount_nano, hold.expired_ns, int(hold.charged)))
 
 
 def lost(session: Session, limit: int) -> list[LostHold]:

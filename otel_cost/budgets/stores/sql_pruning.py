@@ -40,7 +40,9 @@ _DELETE_VOIDED: Final = (
 def prune(database: Database, now_ns: int) -> bool:
     """Forget old rows with their postings and lost holds, and old tombstones. Whether all of them are gone."""
     ended, unused = now_ns - KEPT_AFTER_END_NS, now_ns - KEPT_UNUSED_NS
-    old = database.read(lambda session: session.run(Statement(_OLD_ROWS, (ended, unused, _ROWS_A_SWEEP))), patient=True)[0]
+    old = database.read(
+        lambda session: session.run(Statement(_OLD_ROWS, (ended, unused, _ROWS_A_SWEEP))), patient=True
+    )[0]
     steps = _STEPS_A_SWEEP
     for (digest,) in old:
         while database.transact(lambda session, row=bytes(digest): _some_postings(session, row), patient=True):

@@ -124,7 +124,14 @@ class LockedRow:
         self.reserved = max(0, self.reserved - amount_nano)
 
     def saved(self) -> Statement:
-        values = (clamped(self.spent), self.reserved, clamped(self.forgiven), self.state, self.updated_ns, self.touched_ns)
+        values = (
+            clamped(self.spent),
+            self.reserved,
+            clamped(self.forgiven),
+            self.state,
+            self.updated_ns,
+            self.touched_ns,
+        )
         return Statement(_SAVE, (*values, self.told, self.told_limit, self.resets, row_id(self.key)))
 
 
@@ -143,19 +150,35 @@ def take_room(key: RowKey, amount_nano: int, cap_nano: int, now_ns: int) -> Stat
 
 
 def lock_rows(
-    session: Session, rows: Mapping[RowKey, int | None], *, now_ns: int = 0, then: Sequence[Statement] = ()
-) -> tuple[dict[RowKey, LockedRow], list[list[Row]]]:
-    """Lock rows, given with their ends, and make those that are missing. ``then`` is carried out once all are locked."""
+    session: Session,
+    rows: Mapping[RowKey, int | None],
+    *,
+    now_ns: int = 0,
+    before: Sequence[Statement] = (),
+    then: Sequence[Statement] = (),
+) -> tuple[dict[RowKey, LockedRow], list[list[Row]], list[list[Row]]]:
+    """Lock rows, given with their ends, one after the other; those that are missing are made.
+
+    ``before`` and ``then`` are carried out before the first and once all are locked, without trips of their own.
+    Returns the rows, and what each of the two returned.
+    """
     locked: dict[RowKey, LockedRow] = {}
-    answers: list[list[Row]] = [] if rows else session.run(*then)
+    if not rows:
+        answers = session.run(*before, *then)
+        return locked, answers[: len(before)], answers[len(before) :]
+    first: list[list[Row]] = []
+    last: list[list[Row]] = []
     for number, key in enumerate(sorted(rows), 1):
         lock = Statement(_LOCK + session.dialect.for_update, (row_id(key),))
         after = then if number == len(rows) else ()
-        found, *answers = session.run(lock, *after)
+        asked = () if locked else before
+        answers = session.run(*asked, lock, *after)
+        first = first or answers[: len(asked)]
+        found, *last = answers[len(asked) :]
         if not found:
-            _, found, *answers = session.run(insert_row(key, rows[key], now_ns), lock, *after)
+            _, found, *last = session.run(insert_row(key, rows[key], now_ns), lock, *after)
         locked[key] = LockedRow(key, *found[0])
-    return locked, answers
+    return locked, first, last
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
@@ -187,15 +210,16 @@ def rows_of(session: Session, budget: str) -> list[RowState]:
 
 def keys_of_holds(session: Session, hold_ids: Iterable[str]) -> dict[RowKey, int | None]:
     """The rows that holds are in, with their ends: which rows to lock."""
-    [found] = session.run(held_rows(list(hold_ids)))
+    [found] = session.run(held_rows([id_text(hold_id) for hold_id in hold_ids]))
     return held_keys(found)
 
 
-def held_rows(hold_ids: Sequence[str]) -> Statement:
+def held_rows(ids: Sequence[str]) -> Statement:
+    """The same, by the ids that the tables have; see :func:`held_keys`."""
     return Statement(
         f"SELECT DISTINCT {KEY}, ends_ns FROM budget_holds JOIN budget_rows USING (row_id)"
-        f" WHERE hold_id IN ({marks(hold_ids)})",
-        [id_text(hold_id) for hold_id in hold_ids],
+        f" WHERE hold_id IN ({marks(ids)})",
+        ids,
     )
 
 

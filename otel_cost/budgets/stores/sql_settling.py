@@ -9,7 +9,7 @@ from typing import Final
 from otel_cost.budgets.evaluate import newly_reached
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores.base import Alert, Post, Posting, Settlement, Stale
-from otel_cost.budgets.stores.database import Session, Statement
+from otel_cost.budgets.stores.database import Row, Session, Statement
 from otel_cost.budgets.stores.sql_alerts import insert_alert
 from otel_cost.budgets.stores.sql_holding import VERSION
 from otel_cost.budgets.stores.sql_rows import (
@@ -61,18 +61,24 @@ def settle(
     session: Session, settlements: Sequence[Settlement], *, version: int, now_ns: int
 ) -> list[list[Posting]] | Stale:
     """Add what was spent and close holds. Rows are locked in key order over all of the settlements."""
-    hold_ids = [settlement.hold_id for settlement in settlements if settlement.hold_id]
     posts = [(settlement, post) for settlement in settlements for post in settlement.posts]
-    [(present,)], held, *inserted = session.run(VERSION, held_rows(hold_ids), *(_insert(*one) for one in posts))
+    rows = {post.row: post.ends_ns for _, post in posts}
+    ids = [id_text(settlement.hold_id) for settlement in settlements if settlement.hold_id]
+    before = [VERSION, held_rows(ids), *(_insert(*one) for one in posts)]
+    locked, [[(present,)], held, *inserted], answers = lock_rows(
+        session, rows, now_ns=now_ns, before=before, then=_holds(ids)
+    )
     if present != version:
         session.undo()
         return Stale(present)
-    is_new = [bool(answer) for answer in inserted]
-    ends = {post.row: post.ends_ns for (_, post), new in zip(posts, is_new, strict=True) if new}
-    found = _look(session, held_keys(held) | ends, hold_ids, now_ns)
-    news = iter(is_new)
+    found = _found(locked, answers)
+    others = {key: ends_ns for key, ends_ns in held_keys(held).items() if key not in rows}
+    if others:  # holds in rows where nothing was spent
+        locked, _, answers = lock_rows(session, others, now_ns=now_ns, then=_holds(ids))
+        found = _found(found.rows | locked, answers)
+    is_new = iter(inserted)
     postings = [
-        _settle_one(found, settlement, [post for post in settlement.posts if next(news)], now_ns)
+        _settle_one(found, settlement, [post for post in settlement.posts if next(is_new)], now_ns)
         for settlement in settlements
     ]
     session.at_end(found.writes)
@@ -85,15 +91,16 @@ def _insert(settlement: Settlement, post: Post) -> Statement:
     return Statement(_POST, (key, row_id(post.row), clamped(post.amount_nano), key))
 
 
-def _look(session: Session, rows: Mapping[RowKey, int | None], hold_ids: Sequence[str], now_ns: int) -> _Found:
-    """Lock rows, and then read what can only be changed by whoever has locked them."""
-    ids = [id_text(hold_id) for hold_id in hold_ids]
-    then = [
+def _holds(ids: Sequence[str]) -> list[Statement]:
+    """What holds have left, and what lost ones were charged. Only to be asked with their rows locked."""
+    return [
         Statement(f"SELECT hold_id, row_id, amount FROM budget_holds WHERE hold_id IN ({marks(ids)})", ids),
         Statement(f"SELECT hold_id, row_id, amount * charged FROM budget_lost WHERE hold_id IN ({marks(ids)})", ids),
     ]
-    locked, answers = lock_rows(session, rows, now_ns=now_ns, then=then if ids else ())
-    held, lost = answers or ([], [])
+
+
+def _found(locked: dict[RowKey, LockedRow], answers: Sequence[Sequence[Row]]) -> _Found:
+    held, lost = answers
     holds: dict[str, dict[bytes, int]] = {}
     for hold_id, digest, amount in held:
         holds.setdefault(hold_id, {})[bytes(digest)] = amount
@@ -189,7 +196,7 @@ def _correct_one(session: Session, settlement: Settlement, now_ns: int) -> int:
     wrong = {row: ends[row] for row in ends if posted.get(row) != wanted.get(row)}
     session.at_end([Statement(_UNVOID, (key,))])
     if wrong:
-        locked, _ = lock_rows(session, wrong, now_ns=now_ns)
+        locked, _, _ = lock_rows(session, wrong, now_ns=now_ns)
         for row in locked.values():
             row.add(wanted.get(row.key, 0) - posted.get(row.key, 0), now_ns)
         session.run(
@@ -214,7 +221,7 @@ def void(session: Session, record_key: str, *, now_ns: int) -> None:
     """Take back what was posted under a key, and keep it from being posted again."""
     key = id_text(record_key)
     posted, ends = _posted(session, key)
-    locked, _ = lock_rows(session, ends, now_ns=now_ns)
+    locked, _, _ = lock_rows(session, ends, now_ns=now_ns)
     for row in locked.values():
         row.add(-posted[row.key], now_ns)
     session.at_end(row.saved() for row in locked.values())

@@ -21,8 +21,8 @@ from otel_cost.budgets.stores.database import (
     Dialect,
     Guard,
     Row,
-    Statement,
     Session,
+    Statement,
     until_not_contended,
 )
 from otel_cost.budgets.stores.sql import SqlStore
