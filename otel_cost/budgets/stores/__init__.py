@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 from otel_cost.budgets.stores.base import Store
 from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.config import Config
+from otel_cost.errors import ConfigError
 
-__all__ = ["MemoryStore", "Store", "store_of"]
+__all__ = ["MemoryStore", "Store", "open_store", "store_of"]
+
+TIMEOUT_S: Final = 0.25
+_POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 
 def store_of(config: Config) -> Store:
     """The store that the settings name."""
     return MemoryStore()
+
+
+def open_store(url: str, *, timeout_s: float = TIMEOUT_S) -> Store:
+    """The store at a URL, spelled as SQLAlchemy does: ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
+
+    A store that cannot be reached now is opened all the same: each call tries again.
+
+    Args:
+        timeout_s: Seconds to wait for a server's answer before it counts as not there.
+
+    Raises:
+        ConfigError: the URL is of no known kind, its driver is not installed, or the store is of a later release.
+    """
+    if url in ("", "memory:"):
+        return MemoryStore()
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        # Imported where it is used: an app that shares no budgets does not load a database.
+        from otel_cost.budgets.stores.sqlite import open_sqlite
+
+        return open_sqlite(Path(url.removeprefix("sqlite:///")))
+    if url.startswith(_POSTGRES):
+        return _open_postgres("postgresql" + url[url.index(":") :], timeout_s)
+    raise ConfigError(
+        f"a store of budgets of kind {url.partition(':')[0]!r} is not known: write memory:, sqlite:///file.db or"
+        " postgresql://user:password@host/database"
+    )
+
+
+def _open_postgres(url: str, timeout_s: float) -> Store:
+    try:
+        from otel_cost.budgets.stores.postgres import open_postgres
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[postgres]'") from error
+    return open_postgres(url, timeout_s=timeout_s)

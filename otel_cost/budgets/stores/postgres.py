@@ -1,8 +1,8 @@
 """PostgreSQL as a store's database, for the processes of many hosts.
 
 Transactions are READ COMMITTED. The server gives up waiting for a lock before its client gives up waiting for the
-server: so contention, which is tried again, can be told from an outage. Everything a transaction needs is set within it,
-which is what poolers of transactions want.
+server: so contention, which is tried again, can be told from an outage. Everything a transaction needs is set within
+it, which is what poolers of transactions want.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ TIMEOUT_S: Final = 0.25
 _PATIENCE_S: Final = 10.0
 _A_STATEMENT_S: Final = 0.002
 """What each statement of a batch may take beyond the time-out."""
+_CONNECT_S: Final = 2
+"""When the driver gives up connecting; whoever asked for it has gone long ago. It takes no less."""
 _OUTAGE_PAUSE_S: Final = 1.0
 _CONNECTIONS: Final = 4
 _LOCK_SHARE: Final = 0.4
@@ -140,8 +142,8 @@ class _Session:
     def _send(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """All statements in one trip, and what they returned.
 
-        With literals instead of parameters, which is how PostgreSQL takes several statements at once. It is also quicker
-        than a pipeline of them, and a pooler needs to know nothing about it.
+        With literals instead of parameters, which is how PostgreSQL takes several statements at once. It is also
+        quicker than a pipeline of them, and a pooler needs to know nothing about it.
         """
         cursor = psycopg.ClientCursor(self._connection)
         seconds = self.timeout_s + _A_STATEMENT_S * len(statements)
@@ -300,8 +302,7 @@ class PostgresDatabase:
             return psycopg.connect(
                 self._url,
                 autocommit=True,
-                connect_timeout=2,
-                prepare_threshold=None,
+                connect_timeout=_CONNECT_S,
                 application_name="otel-cost budgets",
             )
         except psycopg.Error as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -87,6 +86,6 @@ def audit(session: Session, budget: str, limit: int) -> list[AuditEntry]:
     return [_entry(row) for row in found]
 
 
-def _entry(row: Sequence[str | int]) -> AuditEntry:
+def _entry(row: Row) -> AuditEntry:
     at_ns, kind, budget, scope, actor, reason, was, became = row
     return AuditEntry(at_ns, kind, restored(budget), scope_of(scope), restored(actor), restored(reason), was, became)

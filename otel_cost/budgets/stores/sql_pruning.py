@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from otel_cost.budgets.stores.database import Database, Session, Statement
@@ -40,25 +41,28 @@ _DELETE_VOIDED: Final = (
 def prune(database: Database, now_ns: int) -> bool:
     """Forget old rows with their postings and lost holds, and old tombstones. Whether all of them are gone."""
     ended, unused = now_ns - KEPT_AFTER_END_NS, now_ns - KEPT_UNUSED_NS
-    old = database.read(
-        lambda session: session.run(Statement(_OLD_ROWS, (ended, unused, _ROWS_A_SWEEP))), patient=True
-    )[0]
+    look = Statement(_OLD_ROWS, (ended, unused, _ROWS_A_SWEEP))
+    [old] = database.read(lambda session: session.run(look), patient=True)
     steps = _STEPS_A_SWEEP
     for (digest,) in old:
-        while database.transact(lambda session, row=bytes(digest): _some_postings(session, row), patient=True):
-            steps -= 1
-            if not steps:
-                return False
-        database.transact(lambda session, row=bytes(digest): _row(session, row, ended, unused), patient=True)
-    database.transact(
-        lambda session: session.at_end([Statement(_DELETE_VOIDED, (unused, _POSTINGS_AT_ONCE))]), patient=True
-    )
+        steps = _postings(database, bytes(digest), steps)
+        if not steps:
+            return False
+        database.transact(partial(_row, row=bytes(digest), ended_ns=ended, unused_ns=unused), patient=True)
+    forget = Statement(_DELETE_VOIDED, (unused, _POSTINGS_AT_ONCE))
+    database.transact(lambda session: session.at_end([forget]), patient=True)
     return len(old) < _ROWS_A_SWEEP
 
 
-def _some_postings(session: Session, row: bytes) -> bool:
-    [gone] = session.run(Statement(_DELETE_POSTINGS, (row, row, _POSTINGS_AT_ONCE)))
-    return len(gone) == _POSTINGS_AT_ONCE
+def _postings(database: Database, row: bytes, steps: int) -> int:
+    """Forget a row's postings in so many steps at most; the steps that are left."""
+    delete = Statement(_DELETE_POSTINGS, (row, row, _POSTINGS_AT_ONCE))
+    while steps:
+        steps -= 1
+        [gone] = database.transact(lambda session: session.run(delete), patient=True)
+        if len(gone) < _POSTINGS_AT_ONCE:
+            break
+    return steps
 
 
 def _row(session: Session, row: bytes, ended_ns: int, unused_ns: int) -> None:

@@ -202,8 +202,8 @@ class SqliteDatabase:
             connection.close()
 
     # --- forks --------------------------------------------------------------------------------------------------------
-    # SQLite's locks belong to the process, and what it remembers of them is copied by a fork: a child would believe that
-    # it has locks that it has not, and lose what it writes. So nothing is open while a process forks.
+    # SQLite's locks belong to the process, and what it remembers of them is copied by a fork: a child would believe
+    # that it has locks that it has not, and lose what it writes. So nothing is open while a process forks.
 
     def _renew_lock(self) -> None:
         self._lock = threading.Lock()
