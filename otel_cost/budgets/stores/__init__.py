@@ -50,6 +50,6 @@ def open_store(url: str, *, timeout_s: float = TIMEOUT_S) -> Store:
 def _open_postgres(url: str, timeout_s: float) -> Store:
     try:
         from otel_cost.budgets.stores.postgres import open_postgres
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[postgres]'") from error
+    except ImportError as error:  # no psycopg, or psycopg without its C library
+        raise ConfigError("psycopg is not installed: pip install 'otel-cost[postgres]'") from error
     return open_postgres(url, timeout_s=timeout_s)
