@@ -66,6 +66,7 @@ def prepared(database: Database, name: str) -> PreparedDatabase:
     try:
         made.prepare()
     except NewerStore as error:
+        database.close()
         raise ConfigError(f"{name}: {error}") from error
     except BudgetStoreError as error:
         _log.warning("%s: it will be tried again with every call", error)
