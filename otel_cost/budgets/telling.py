@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from otel_cost import semconv, shield
 from otel_cost.budgets.evaluate import BudgetEvent, events_of
@@ -13,6 +15,8 @@ from otel_cost.budgets.spec import Budget, RowKey
 from otel_cost.budgets.stores.base import Alert, Posting
 
 _log = logging.getLogger(semconv.LOGGER)
+_QUIET_S: Final = 10.0
+_ROWS_KEPT: Final = 10_000
 
 
 class Teller:
@@ -24,11 +28,24 @@ class Teller:
     def __init__(self, budgets: Mapping[str, Budget], on_event: Callable[[BudgetEvent], None]) -> None:
         self._budgets = budgets
         self._on_event = on_event
+        self._blocked_at: dict[RowKey, float] = {}
 
     def tell(self, event: BudgetEvent) -> None:
-        _log.log(logging.INFO if event.severity == "info" else logging.WARNING, "%s", event.message())
+        _log.log(self._level(event), "%s", event.message())
         # Whoever listens must not keep a limit from being a limit.
         shield.run("budget event", None, self._on_event, event)
+
+    def _level(self, event: BudgetEvent) -> int:
+        """A loop that is stopped asks again and again: its log lines are one in a while, the others for debugging."""
+        if event.name != semconv.EVENT_BUDGET_BLOCKED:
+            return logging.INFO if event.severity == "info" else logging.WARNING
+        now = time.monotonic()
+        if now - self._blocked_at.get(event.row, float("-inf")) < _QUIET_S:
+            return logging.DEBUG
+        if len(self._blocked_at) >= _ROWS_KEPT:
+            self._blocked_at.clear()
+        self._blocked_at[event.row] = now
+        return logging.WARNING
 
     def alerts(self, alerts: Sequence[Alert]) -> None:
         """Thresholds that were reached. Those of budgets that are not configured here are told by nobody here."""

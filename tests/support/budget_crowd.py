@@ -1,7 +1,7 @@
 """A crowd of processes that spend against one budget in a shared store, each as an app would: ask, call, settle.
 
-Started by :func:`crowd`; as ``python -m tests.support.budget_crowd <spec as JSON>`` it is one of them. Money is made up:
-a token costs a dollar, and a call takes between nothing and what its request allows.
+Started by :func:`crowd`; as ``python -m tests.support.budget_crowd <spec as JSON>`` it is one of them. Money is made
+up: a token costs a dollar, and a call takes between nothing and what its request allows.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from otel_cost.budgets.stores.base import Store
 from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError
+from otel_cost.settings_values import parse_duration
 
 __all__ = ["MemoryStore", "Store", "open_store", "store_of"]
 
@@ -17,8 +18,15 @@ _POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 
 def store_of(config: Config) -> Store:
-    """The store that the settings name."""
-    return MemoryStore()
+    """The store that the settings name. A call waits for it as long as its most impatient budget allows.
+
+    Raises:
+        ConfigError: as :func:`open_store`.
+    """
+    if not config.budgets:
+        return MemoryStore()
+    timeout_s = min(parse_duration(budget.timeout) for budget in config.budgets)
+    return open_store(config.budget_store.url, timeout_s=timeout_s)
 
 
 def open_store(url: str, *, timeout_s: float = TIMEOUT_S) -> Store:

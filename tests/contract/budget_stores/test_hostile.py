@@ -62,7 +62,9 @@ def test_there_is_never_room_for_more_than_can_be_kept(store: Store, amount: int
 @pytest.mark.parametrize("amount", [2**62, 2**63, 10**30])
 def test_spending_more_than_can_be_kept_fills_the_row_for_good(store: Store, amount: int) -> None:
     for number in range(3):
-        settle(store, f"k{number}", post(row(), amount, limit=amount, thresholds=(1_000_000,), pause_at_nano=amount - 1))
+        settle(
+            store, f"k{number}", post(row(), amount, limit=amount, thresholds=(1_000_000,), pause_at_nano=amount - 1)
+        )
     assert state(store, row()).spent_nano >= LARGEST
     assert isinstance(reserve(store, "h", Want(row(), 2, NO_CAP)), Refused)
     settle(store, "down", post(row("b"), -amount))

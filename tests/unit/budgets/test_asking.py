@@ -127,6 +127,15 @@ def test_a_void_takes_spend_back_and_lets_calls_be_made_again() -> None:
     assert at.row() == (0, 0)
 
 
+def test_a_loop_that_is_stopped_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    at = shop(budget(amount_usd=0, action="block", per=("team",)))
+    for team in ("x", "x", "y", "x", "y"):
+        with pytest.raises(BudgetExceeded):
+            at.ask(team=team)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert at.names() == ["blocked"] * 5
+
+
 # --- room that the code around has reserved ---------------------------------------------------------------------------
 
 
