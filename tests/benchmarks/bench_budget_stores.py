@@ -1,0 +1,104 @@
+"""What it takes to reserve before a call and settle after it, in each store of budgets.
+
+``python -m tests.benchmarks.bench_budget_stores`` prints p50 and p99 of one reserve and one settle together, beside the
+barest thing that a driver can do twice: a transaction that changes one row. It fails (exit code 1) past the targets, p50
+of 0.5 ms on SQLite and 3 ms on PostgreSQL over loopback. The PostgreSQL here syncs to the disk, as it does by default.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+
+from otel_cost.budgets.spec import RowKey
+from otel_cost.budgets.stores import Store, open_store
+from otel_cost.budgets.stores.base import Post, Settlement, Want
+from tests.benchmarks.reporting import Row, report
+from tests.support.postgres import find_binaries, postgres_server
+
+CALLS = 1_000
+KEY = RowKey("month", (("team", "search"),), "2027-01")
+NOW = 1_800_000_000 * 10**9
+
+
+def milliseconds(work: Callable[[int], object]) -> list[float]:
+    """How long each of ``CALLS`` took, ascending, after a tenth as many to warm up."""
+    took = []
+    for number in range(-CALLS // 10, CALLS):
+        started = time.perf_counter()
+        work(number)
+        if number >= 0:
+            took.append((time.perf_counter() - started) * 1e3)
+    return sorted(took)
+
+
+def call(store: Store) -> Callable[[int], object]:
+    def work(number: int) -> object:
+        name = f"call-{number}"
+        store.reserve(name, [Want(KEY, 100, 10**15)], version=0, now_ns=NOW, expires_ns=NOW + 10**12)
+        posts = (Post(KEY, 70, 10**15, (800_000, 950_000, 1_000_000)),)
+        return store.settle([Settlement(name, posts, name)], version=0, now_ns=NOW)
+
+    return work
+
+
+def bare_sqlite(path: Path) -> list[float]:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("CREATE TABLE bare (amount INTEGER)")
+    connection.execute("INSERT INTO bare VALUES (0)")
+
+    def work(_: int) -> None:
+        for _ in range(2):
+            connection.execute("UPDATE bare SET amount = amount + 1")
+
+    took = milliseconds(work)
+    connection.close()
+    return took
+
+
+def bare_postgres(url: str) -> list[float]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE bare (amount BIGINT)")
+        connection.execute("INSERT INTO bare VALUES (0)")
+
+        def work(_: int) -> None:
+            for _ in range(2):
+                connection.execute("UPDATE bare SET amount = amount + 1")
+
+        return milliseconds(work)
+
+
+def rows(name: str, store: Store, bare: list[float] | None, at_most: float | None) -> Iterator[Row]:
+    took = milliseconds(call(store))
+    store.close()
+    p99 = int(CALLS * 0.99)
+    without = (None, None) if bare is None else (statistics.median(bare), bare[p99])
+    yield Row(f"{name}: reserve + settle, p50", statistics.median(took), "ms", at_most=at_most, beside=without[0])
+    yield Row(f"{name}: reserve + settle, p99", took[p99], "ms", beside=without[1])
+
+
+def main() -> int:
+    found = list(rows("memory", open_store("memory:"), None, None))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "budgets.db"
+        found += rows("SQLite", open_store(f"sqlite:///{path}"), bare_sqlite(Path(folder) / "bare.db"), 0.5)
+    if find_binaries() is None:
+        print("no PostgreSQL server here: left out")
+    else:
+        with postgres_server(durable=True) as server:
+            bare = bare_postgres(server.url())
+            found += rows("PostgreSQL", open_store(server.url(), timeout_s=5.0), bare, 3.0)
+    return report("Stores of budgets: one call's two transactions, beside two bare ones", found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
