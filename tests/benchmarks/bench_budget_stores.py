@@ -1,8 +1,8 @@
 """What it takes to reserve before a call and settle after it, in each store of budgets.
 
 ``python -m tests.benchmarks.bench_budget_stores`` prints p50 and p99 of one reserve and one settle together, beside the
-barest thing that a driver can do twice: a transaction that changes one row. It fails (exit code 1) past the targets, p50
-of 0.5 ms on SQLite and 3 ms on PostgreSQL over loopback. The PostgreSQL here syncs to the disk, as it does by default.
+barest thing that a driver can do twice: a transaction that changes one row. It fails (exit code 1) past the targets, a
+p50 of 0.5 ms on SQLite and 3 ms on PostgreSQL over loopback. The PostgreSQL here syncs to the disk, as is its default.
 """
 
 from __future__ import annotations

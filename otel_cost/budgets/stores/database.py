@@ -78,10 +78,13 @@ class Database(Protocol):
         """Another number once this may be another database than before, with other tables or none."""
         ...
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
+    def transact(
+        self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False, lasting: bool = True
+    ) -> T:
         """Run ``work`` in a transaction of its own. It may be run several times: only the last one counts.
 
-        ``patient``: for what is much work and what no call waits for; a server may take seconds over it.
+        ``patient``: for what is much work and what no call waits for; a server may take seconds over it. Not
+        ``lasting``: a crash of the server may forget it if it comes within the second, so nobody waits for a disk.
 
         Raises:
             BudgetStoreUnavailable, BudgetStoreBusy: as :class:`~otel_cost.budgets.stores.base.Store` has them.

@@ -206,12 +206,16 @@ class PostgresDatabase:
     def generation(self) -> int:
         return self._generation
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
+    def transact(
+        self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False, lasting: bool = True
+    ) -> T:
         begin = [
             Statement("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"),
             Statement(f"SET LOCAL lock_timeout = {self._lock_ms}"),
             Statement(f"SET LOCAL idle_in_transaction_session_timeout = '{_DEADEST_CLIENT_S}s'"),
         ]
+        if not lasting:
+            begin.append(Statement("SET LOCAL synchronous_commit = off"))
         return self._retried(work, [*begin, *_GUARDS[guard]], patient)
 
     def read(self, work: Callable[[Session], T], *, patient: bool = False) -> T:

@@ -44,9 +44,11 @@ class PreparedDatabase:
             migrate(self._database)
             self._prepared = generation
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
+    def transact(
+        self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False, lasting: bool = True
+    ) -> T:
         self.prepare()
-        return self._database.transact(work, guard=guard, patient=patient)
+        return self._database.transact(work, guard=guard, patient=patient, lasting=lasting)
 
     def read(self, work: Callable[[Session], T], *, patient: bool = False) -> T:
         self.prepare()

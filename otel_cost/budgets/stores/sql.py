@@ -39,7 +39,9 @@ class SqlStore:
     """See :class:`otel_cost.budgets.stores.base.Store`. Several processes may have the same database open.
 
     Amounts and sums beyond 2**62 - 1 nano-USD, either way, are kept as that; there is never room for more. Ids and keys
-    longer than 200 characters are known by their digest, and come back as it.
+    longer than 200 characters are known by their digest, and come back as it. What is spent is on the disk when a call
+    returns; what is reserved may be forgotten by a server that crashes within the second: then calls that are under way
+    have no room of their own any more, and still count once they are settled.
     """
 
     local = False
@@ -61,7 +63,8 @@ class SqlStore:
         outcome = self._database.transact(
             lambda session: sql_holding.reserve(
                 session, hold_id, wants, version=version, now_ns=now_ns, expires_ns=expires_ns
-            )
+            ),
+            lasting=False,
         )
         if isinstance(outcome, Reserved | Stale):
             return outcome
@@ -88,12 +91,12 @@ class SqlStore:
 
     def release(self, hold_ids: Collection[str]) -> None:
         if hold_ids:
-            self._database.transact(lambda session: sql_holding.release(session, list(hold_ids)))
+            self._database.transact(lambda session: sql_holding.release(session, list(hold_ids)), lasting=False)
 
     def renew(self, hold_ids: Collection[str], *, expires_ns: int) -> set[str]:
         if not hold_ids:
             return set()
-        return self._database.transact(lambda session: sql_holding.renew(session, hold_ids, expires_ns))
+        return self._database.transact(lambda session: sql_holding.renew(session, hold_ids, expires_ns), lasting=False)
 
     def sweep(self, *, now_ns: int, charge: Collection[str]) -> list[LostHold]:
         lost: list[LostHold] = []

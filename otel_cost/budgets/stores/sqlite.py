@@ -104,7 +104,9 @@ class SqliteDatabase:
     def generation(self) -> int:
         return self._generation
 
-    def transact(self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False) -> T:
+    def transact(
+        self, work: Callable[[Session], T], *, guard: Guard = "", patient: bool = False, lasting: bool = True
+    ) -> T:
         return self._retried(work, "BEGIN IMMEDIATE")
 
     def read(self, work: Callable[[Session], T], *, patient: bool = False) -> T:

@@ -107,9 +107,8 @@ def test_while_nobody_answers_nothing_is_asked_again_at_once(server: Postgres) -
     server.freeze()
     _refused(store)
     before = threading.active_count()
-    with pytest.raises(BudgetStoreUnavailable, match=r"did not answer within 0.5 s|no connection within"):
-        for _ in range(1000):
-            store.controls()
+    for _ in range(100):
+        _refused(store)
     assert threading.active_count() <= before + 1
     server.thaw()
     store.close()

@@ -78,7 +78,7 @@ def test_tables_that_are_taken_away_are_an_outage_and_then_made_anew(shared_url:
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///", "budgets.db", "https://budgets"])
 def test_an_unknown_url_is_told_what_is_allowed(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"memory:, sqlite:///file.db or postgresql://"):
+    with pytest.raises(ConfigError, match=r"memory:, sqlite:///file\.db or postgresql://"):
         open_store(url)
 
 
