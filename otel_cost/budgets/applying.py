@@ -9,7 +9,10 @@ from typing import Final
 from otel_cost import semconv
 from otel_cost.budgets.limits import Limit, Limits
 from otel_cost.budgets.spec import Budget, RowKey
+from otel_cost.model import Charge, Status
 
+NO_MONEY: Final = (Status.WRAPPER, Status.DUPLICATE)
+"""Verdicts on operations whose money is another record's."""
 _log: Final = logging.getLogger(semconv.LOGGER)
 
 
@@ -32,6 +35,17 @@ class Applying:
             if (row := self.row(budget, facts, at_ns)) is not None
         ]
         return sorted(found, key=lambda limit: limit.row)
+
+    def counted(
+        self, budget: Budget, charge: Charge, facts: Mapping[str, str], at_ns: int
+    ) -> tuple[RowKey, int] | None:
+        """The row of ``budget`` that an operation of that charge counts against, and with how much, in nano-USD; None
+        where it does not count."""
+        if charge.status in NO_MONEY:
+            return None
+        amount = budget.assumed_nano if charge.status is Status.UNPRICED else charge.amount_nano
+        row = self.row(budget, facts, at_ns) if amount else None
+        return None if row is None else (row, amount)
 
     def row(self, budget: Budget, facts: Mapping[str, str], at_ns: int) -> RowKey | None:
         """The row of ``budget`` that such an operation counts against. Says once where a label is missing for that."""

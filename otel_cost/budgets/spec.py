@@ -215,14 +215,36 @@ def budget_of(settings: BudgetSettings) -> Budget:
 
 def facts_of_record(record: CostRecord) -> dict[str, str]:
     """What budgets can match and split by: labels, and what kind of call it was."""
+    return facts_of(
+        record.labels,
+        trace_id=record.trace_id,
+        provider=record.provider,
+        model_requested=record.model_requested,
+        model_answered=record.model_answered,
+        operation=record.operation,
+        kind=record.kind.value,
+    )
+
+
+def facts_of(
+    labels: Mapping[str, str],
+    *,
+    trace_id: str,
+    provider: str,
+    model_requested: str,
+    model_answered: str,
+    operation: str,
+    kind: str,
+) -> dict[str, str]:
+    """The facts of a call that was made, whoever tells it."""
     return {
-        **record.labels,
-        "trace": record.trace_id,
-        "provider": record.provider,
+        **labels,
+        "trace": trace_id,
+        "provider": provider,
         # The requested name on both sides of a call: the answered one is not known before it, and is often dated.
-        "model": record.model_requested or record.model_answered,
-        "operation": record.operation,
-        "kind": record.kind.value,
+        "model": model_requested or model_answered,
+        "operation": operation,
+        "kind": kind,
     }
 
 

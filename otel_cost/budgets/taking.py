@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from otel_cost.budgets.applying import Applying
+from otel_cost.budgets.applying import NO_MONEY, Applying
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import Decisions
 from otel_cost.budgets.holds import LET_THROUGH, NOT_STORED, Hold, Holds
@@ -15,9 +15,7 @@ from otel_cost.budgets.settling import Background, Chore, Due
 from otel_cost.budgets.spec import Budget, RowKey, facts_of_record
 from otel_cost.budgets.stores.base import Posting, Settlement, Stale, Store
 from otel_cost.budgets.telling import Teller
-from otel_cost.model import CostRecord, Status, Void
-
-_NO_MONEY: Final = (Status.WRAPPER, Status.DUPLICATE)
+from otel_cost.model import CostRecord, Void
 
 
 class _Part(NamedTuple):
@@ -74,7 +72,7 @@ class Taking:
     def take(self, record: CostRecord) -> None:
         """Settle a record. Its start decides the period, unless room was reserved for it."""
         hold = self.holds.settling(record.key)
-        jobs = list(self._jobs(record, hold)) if record.charge.status not in _NO_MONEY else []
+        jobs = list(self._jobs(record, hold)) if record.charge.status not in NO_MONEY else []
         if hold.id and not any(job.hold_id == hold.id for job in jobs):
             self.give_back(hold.id)
         for job in jobs:
@@ -113,11 +111,11 @@ class Taking:
 
     def _part(self, budget: Budget, record: CostRecord, hold: Hold, within: Hold | None) -> tuple[bool, _Part] | None:
         """What ``budget`` gets, and whether out of the reservation around; None where it gets nothing."""
-        amount = budget.assumed_nano if record.charge.status is Status.UNPRICED else record.charge.amount_nano
         facts = facts_of_record(record)
-        row = self._applying.row(budget, facts, record.start_ns) if amount else None
-        if row is None:
+        counted = self._applying.counted(budget, record.charge, facts, record.start_ns)
+        if counted is None:
             return None
+        row, amount = counted
         for held in (*hold.rows, *(within.rows if within is not None else ())):
             if held.budget == row.budget and held.scope == row.scope:
                 row = held  # of the period that it was reserved in

@@ -8,7 +8,7 @@ posts anew; nothing is edited. So whatever is asked of the book is a plain sum o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -127,6 +127,9 @@ class Standing:
     counted_as: str = ""
     called: Called = _UNKNOWN
     error: str = ""
+    trace_id: str = ""
+    labels: Mapping[str, str] = field(default_factory=empty)
+    """As they were said; among ``dimensions`` a label that has a field's name is not."""
 
     @property
     def stands(self) -> bool:
@@ -302,6 +305,10 @@ class Ledger(Protocol):
     ) -> Sequence[Standing]:
         """Calls from ``from_ns`` (inclusive) to ``to_ns`` (exclusive, UTC ns) that stand for themselves, by start and
         key, at most ``limit``; the next page begins ``after`` the (start, key) of this one's last."""
+        ...
+
+    def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
+        """Those of ``keys`` that the book has, and whether each stands for itself."""
         ...
 
     def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:

@@ -49,6 +49,8 @@ def standing_of(record: CostRecord) -> Standing:
         counted_as=record.counted_as,
         called=record.called,
         error=record.error,
+        trace_id=record.trace_id,
+        labels=record.labels,
     )
 
 

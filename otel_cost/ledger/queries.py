@@ -25,6 +25,7 @@ from otel_cost.ledger import rows as stored
 from otel_cost.ledger.base import (
     LABEL_COLUMNS,
     RECORD_FIELDS,
+    SETTLED_ELSEWHERE,
     VERDICT_FIELDS,
     Disagreement,
     Standing,
@@ -168,6 +169,11 @@ def standing(
         # The first condition is the second's consequence: it lets the index find the page's start.
         statement = statement.where(records.c.start_ns >= after[0], tuple_(*place) > after)
     return tuple(stored.standing_from(row) for row in connection.execute(statement).mappings())
+
+
+def booked(connection: Connection, keys: Sequence[str]) -> dict[str, bool]:
+    statement = select(records.c.record_key, records.c.status).where(records.c.record_key.in_(keys))
+    return {row.record_key: Status(row.status) not in SETTLED_ELSEWHERE for row in connection.execute(statement)}
 
 
 def used(connection: Connection, from_ns: int, to_ns: int) -> tuple[Used, ...]:

@@ -172,6 +172,7 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
     parts = tuple(integer(f"entry_{column}") for column in PART_COLUMNS)
     paying = row["entry_paying_list_nano"]
     reason = string("entry_reason")
+    labels = MappingProxyType(_stored_labels(row["labels"]))
     return Standing(
         key=string("record_key"),
         sequence=integer("sequence"),
@@ -190,12 +191,12 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
             paying_list_nano=None if paying is None else int(paying),
         ),
         counts=_counts(row["usage"]),
-        dimensions=MappingProxyType(
-            {**_stored_labels(row["labels"]), **{name: string(name) for name in RECORD_FIELDS}}
-        ),
+        dimensions=MappingProxyType({**labels, **{name: string(name) for name in RECORD_FIELDS}}),
         counted_as=string("counted_as"),
         called=called_from(row),
         error=string("error"),
+        trace_id=string("trace_id"),
+        labels=labels,
     )
 
 

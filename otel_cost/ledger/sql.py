@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -121,6 +121,13 @@ class SqlLedger:
         with self._reading() as connection:
             return queries.standing(connection, from_ns, to_ns, after, limit)
 
+    def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
+        found: dict[str, bool] = {}
+        with self._reading() as connection:
+            for some in _in_pieces(sorted(map(rows.text, keys))):
+                found.update(queries.booked(connection, some))
+        return found
+
     def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
         with self._reading() as connection:
             return queries.used(connection, from_ns, to_ns)
@@ -208,13 +215,17 @@ class SqlLedger:
 
 def _standings(connection: Connection, keys: set[str]) -> dict[str, Standing]:
     """What the book says of ``keys``, locked until the transaction ends where rows can be."""
-    ordered = sorted(map(rows.text, keys))
     found: dict[str, Standing] = {}
-    for start in range(0, len(ordered), _KEYS_A_QUERY):
-        for row in connection.execute(_last_entries(ordered[start : start + _KEYS_A_QUERY])).mappings():
+    for some in _in_pieces(sorted(map(rows.text, keys))):
+        for row in connection.execute(_last_entries(some)).mappings():
             standing = rows.standing_from(row)
             found[standing.key] = standing
     return found
+
+
+def _in_pieces(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _KEYS_A_QUERY):
+        yield keys[start : start + _KEYS_A_QUERY]
 
 
 def _last_entries(keys: Sequence[str]) -> Select[*tuple[Any, ...]]:

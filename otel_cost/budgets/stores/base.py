@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from otel_cost.budgets.spec import RowKey, Scope
 
@@ -195,6 +195,14 @@ class AuditEntry(NamedTuple):
     after: str
 
 
+class Posted(NamedTuple):
+    """What is posted under one record's key, row by row. ``at_ns``: when it was settled, or set right last."""
+
+    record_key: str
+    amounts: Mapping[RowKey, int]
+    at_ns: int
+
+
 AlertState = Literal["active", "acknowledged", "resolved"]
 
 
@@ -309,4 +317,17 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of connections. The store cannot be used any more."""
+        ...
+
+
+@runtime_checkable
+class OpenStore(Store, Protocol):
+    """A store whose postings can be looked at, so that it can be compared with the book and rebuilt from it."""
+
+    def posted(self, record_keys: Collection[str]) -> list[Posted]:
+        """What is posted under these keys; keys under which nothing ever was are left out."""
+        ...
+
+    def posted_after(self, record_key: str, *, limit: int = 1000) -> list[Posted]:
+        """All that is posted, in ascending order of keys from after ``record_key`` on, at most ``limit`` keys."""
         ...

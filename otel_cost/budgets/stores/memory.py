@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ from otel_cost.budgets.stores.base import (
     Controls,
     LostHold,
     Post,
+    Posted,
     Posting,
     Refused,
     Reserved,
@@ -47,6 +49,13 @@ class _Row:
         return RowState(self.key, self.spent, self.reserved, self.forgiven, self.state, self.updated)
 
 
+class _Posted(dict[RowKey, int]):
+    """What is posted under one key."""
+
+    __slots__ = ("at_ns",)
+    at_ns: int
+
+
 @dataclass(slots=True)
 class _Hold:
     amounts: dict[RowKey, int]
@@ -60,7 +69,7 @@ class _Kept:
     rows: dict[str, OrderedDict[RowKey, _Row]] = field(default_factory=dict[str, "OrderedDict[RowKey, _Row]"])
     holds: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
     lost: OrderedDict[tuple[str, RowKey], LostHold] = field(default_factory=OrderedDict[tuple[str, RowKey], LostHold])
-    posted: OrderedDict[str, dict[RowKey, int]] = field(default_factory=OrderedDict[str, dict[RowKey, int]])
+    posted: OrderedDict[str, _Posted] = field(default_factory=OrderedDict[str, _Posted])
     controls: dict[tuple[str, Scope], Control] = field(default_factory=dict[tuple[str, Scope], Control])
     version: int = 0
     audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
@@ -139,7 +148,7 @@ class MemoryStore:
             return [self._settle(settlement, now_ns) for settlement in settlements]
 
     def _settle(self, settlement: Settlement, now_ns: int) -> list[Posting]:
-        posted = self._posted(settlement.record_key)
+        posted = self._posted(settlement.record_key, now_ns)
         new = [post for post in settlement.posts if post.row not in posted and _VOIDED not in posted]
         for post in new:
             self._find_again(settlement.hold_id, post.row)
@@ -153,8 +162,9 @@ class MemoryStore:
         if lost is not None and lost.charged:
             self._row(key).spent -= lost.amount_nano
 
-    def _posted(self, record_key: str) -> dict[RowKey, int]:
-        posted = self._kept.posted.setdefault(record_key, {})
+    def _posted(self, record_key: str, now_ns: int) -> _Posted:
+        posted = self._kept.posted.setdefault(record_key, _Posted())
+        posted.at_ns = now_ns
         if len(self._kept.posted) > self._max_keys:
             self._kept.posted.popitem(last=False)
         return posted
@@ -200,7 +210,8 @@ class MemoryStore:
             return sum(self._correct(settlement, now_ns) for settlement in settlements)
 
     def _correct(self, settlement: Settlement, now_ns: int) -> int:
-        posted = self._posted(settlement.record_key)
+        posted = self._posted(settlement.record_key, now_ns)
+        posted.pop(_VOIDED, None)
         wanted = {post.row: post.amount_nano for post in settlement.posts}
         changed = 0
         for key in {*posted, *wanted}:
@@ -214,9 +225,23 @@ class MemoryStore:
         posted.update(wanted)
         return changed
 
+    def posted(self, record_keys: Collection[str]) -> list[Posted]:
+        with self._lock:
+            return self._as_posted(key for key in record_keys if key in self._kept.posted)
+
+    def posted_after(self, record_key: str, *, limit: int = 1000) -> list[Posted]:
+        with self._lock:
+            keys = (key for key, posted in self._kept.posted.items() if key > record_key and posted)
+            return self._as_posted(heapq.nsmallest(limit, keys))
+
+    def _as_posted(self, record_keys: Iterable[str]) -> list[Posted]:
+        some = [(key, self._kept.posted[key]) for key in record_keys]
+        rows = [{row: nano for row, nano in posted.items() if row != _VOIDED} for _, posted in some]
+        return [Posted(key, amounts, posted.at_ns) for (key, posted), amounts in zip(some, rows, strict=True)]
+
     def void(self, record_key: str, *, now_ns: int) -> None:
         with self._lock:
-            posted = self._posted(record_key)
+            posted = self._posted(record_key, now_ns)
             for key, amount in posted.items():
                 row = self._row(key)
                 row.spent -= amount

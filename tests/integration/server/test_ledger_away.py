@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -53,6 +53,9 @@ class Flaky:
         self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
     ) -> Sequence[Standing]:
         return self._ledger.standing(from_ns, to_ns, after=after, limit=limit)
+
+    def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
+        return self._ledger.booked(keys)
 
     def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:
         return self._ledger.correct(corrections, booked_at_ns=booked_at_ns)
