@@ -132,6 +132,8 @@ class BudgetOverride:
     __pydantic_config__: ClassVar = _FORBID
     amount_usd: Decimal | None = None
     action: Action | None = None
+    paused: bool = False
+    """No call of this value is made, whatever is spent."""
 
     def __post_init__(self) -> None:
         _check_amount("amount_usd", self.amount_usd)

@@ -20,12 +20,13 @@ class Applying:
     """Args:
     budgets: By name.
     limits: What holds for a row.
+    says: Whether to say where a call is not limited for want of a label.
     """
 
-    def __init__(self, budgets: Mapping[str, Budget], limits: Limits) -> None:
+    def __init__(self, budgets: Mapping[str, Budget], limits: Limits, *, says: bool = True) -> None:
         self.budgets = budgets
         self.limits = limits
-        self._said: set[str] = set()
+        self._said: set[str] = set() if says else set(budgets)
 
     def to(self, facts: Mapping[str, str], at_ns: int) -> list[Limit]:
         """What holds for an operation with ``facts`` at ``at_ns``, in the order in which a store takes rows."""

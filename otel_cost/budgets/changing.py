@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from otel_cost import semconv
+from otel_cost.budgets.evaluate import in_words
 from otel_cost.budgets.limits import Limit, Limits
 from otel_cost.budgets.spec import Budget, RowKey, Scope
 from otel_cost.budgets.stores.base import Change, ChangeKind, Control, Settlement, Stale, Store
@@ -62,16 +63,23 @@ class Changing:
             BudgetError: there is no such budget, the scope does not fit its labels, or nobody says who or why.
             BudgetStoreError: the store cannot.
         """
-        budget = self._budget(name)
+        budget, key = self.meant(name, scope)
         for what, said in (("who does it", actor), ("why", reason)):
             if not said.strip():
                 raise BudgetError(f"a change of budget {name!r} goes into the audit log: say {what}")
-        key = self._scope(budget, scope)
+        if kind == "resume" and budget.paused_in_settings(key):
+            raise BudgetError(f"budget {name!r}{in_words(key)} is paused in the settings: change it there")
         rows = self._rows(budget, key, kind)
         change = Change(kind, name, key, actor.strip(), reason.strip(), control, tuple(rows))
         self._store.change(change, now_ns=self._clock_ns())
         self._limits.refresh()
         self._tell(change, budget, rows)
+
+    def meant(self, name: str, scope: Mapping[str, str]) -> tuple[Budget, Scope]:
+        """The budget called ``name``, and ``scope`` in the order of its labels; the empty scope where none is given.
+        Raises BudgetError as :meth:`change`."""
+        budget = self._budget(name)
+        return budget, self._scope(budget, scope)
 
     def _budget(self, name: str) -> Budget:
         budget = self._budgets.get(name)
@@ -112,5 +120,5 @@ class Changing:
             return  # somebody changed it again meanwhile, and tells it
         alerts = [alert for postings in outcome for posting in postings for alert in posting.alerts]
         self._teller.alerts(alerts)
-        if alerts:
+        if alerts and self._teller.is_heard:
             self._store.told([alert.id for alert in alerts])

@@ -27,7 +27,7 @@ class Limit(NamedTuple):
     amount_nano: int
     action: Action
     paused: bool
-    """By hand, for the budget or for this value of it."""
+    """By hand, for the budget or for this value of it, at run time or in the settings."""
     ends_ns: int | None
 
     @property
@@ -77,7 +77,7 @@ class Limits:
             row=row,
             amount_nano=self._amount(budget, row.scope, whole, one) + self._left_over(budget, facts, at_ns),
             action=one.action or whole.action or budget.action_for(row.scope),
-            paused=whole.paused or one.paused,
+            paused=whole.paused or one.paused or budget.paused_in_settings(row.scope),
             ends_ns=budget.period_end_ns(at_ns),
         )
 

@@ -12,7 +12,7 @@ from otel_cost.budgets.changing import Changing
 from otel_cost.budgets.deciding import Decisions
 from otel_cost.budgets.evaluate import BudgetEvent
 from otel_cost.budgets.holds import NO_HOLD, Hold
-from otel_cost.budgets.limits import Limits
+from otel_cost.budgets.limits import Limit, Limits
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.settling import Chore
 from otel_cost.budgets.spec import Budget, BudgetState, RowKey, facts_of_call
@@ -40,7 +40,8 @@ class Budgets:
 
     Args:
         budgets: The limits.
-        on_event: Told of every threshold, breach, pause and blocked call; must not block.
+        on_event: Told of every threshold, breach, pause and blocked call; must not block. None: nobody here tells
+            them to the outside, and thresholds are left to another process that does.
         reserving: What calls are taken to need; None takes them to need nothing, so that only what is spent counts.
         has_price: Whether a planned call can be priced, for budgets with ``unpriced: block``; None when that is not
             known yet, which lets the call pass.
@@ -57,7 +58,7 @@ class Budgets:
         self,
         budgets: Sequence[Budget],
         *,
-        on_event: Callable[[BudgetEvent], None],
+        on_event: Callable[[BudgetEvent], None] | None,
         reserving: Reserving | None = None,
         has_price: Callable[[PlannedCall], bool | None] = lambda _call: None,
         store: Store | None = None,
@@ -249,16 +250,29 @@ class Budgets:
             found = list(self._current(budget, now_ns))
             yield from found[-GAUGE_ROWS:] if gauges_only else found
 
+    def state(self, name: str, scope: Mapping[str, str]) -> BudgetState | None:
+        """Where budget ``name`` stands for one value of its labels; None where it does not apply now.
+
+        Raises:
+            BudgetError: there is no such budget, or the scope does not fit its labels.
+            BudgetStoreError: the store cannot be asked.
+        """
+        budget, key = self._changing.meant(name, scope)
+        now_ns = self._clock_ns()
+        facts = {**dict(key), **budget.match}
+        row = budget.row(facts, now_ns)
+        if row is None:
+            return None
+        self.limits.refresh_if_old()
+        return _state(self.limits.of(budget, row, facts, now_ns), self.store.read([row])[0])
+
     def _current(self, budget: Budget, now_ns: int) -> Iterator[BudgetState]:
         rows = [state for state in self.store.rows(budget.name) if self._is_current(budget, state, now_ns)]
         if not rows and not budget.per and (row := budget.row(budget.match, now_ns)) is not None:
             rows = [RowState(row)]
         for state in rows:
             limit = self.limits.of(budget, state.row, {**dict(state.row.scope), **budget.match}, now_ns)
-            paused = limit.paused or state.state == "paused"
-            yield BudgetState(
-                budget, state.row, limit.amount_nano, state.spent_nano, state.reserved_nano, limit.action, paused
-            )
+            yield _state(limit, state)
 
     def _is_current(self, budget: Budget, state: RowState, now_ns: int) -> bool:
         return budget.row({**dict(state.row.scope), **budget.match}, now_ns) == state.row
@@ -276,3 +290,11 @@ class Budgets:
 
     def _read_states(self) -> None:
         self._states = list(self.states(gauges_only=True))
+
+
+def _state(limit: Limit, state: RowState) -> BudgetState:
+    paused = limit.paused or state.state == "paused"
+    return BudgetState(
+        limit.budget, state.row, limit.amount_nano, state.spent_nano, state.reserved_nano, limit.action, paused,
+        paused_by_hand=limit.paused, ends_ns=limit.ends_ns,
+    )  # fmt: skip

@@ -114,7 +114,7 @@ class Rebuilding:
         self._now_ns = now_ns
         self._page = page
         self._limits = Limits(store)
-        self._applying = Applying(budgets, self._limits)
+        self._applying = Applying(budgets, self._limits, says=False)
         self._kept = {state.row for name in budgets for state in store.rows(name)}
         self.from_ns = min((self._begins_ns(budget) for budget in budgets.values()), default=MAX_STORED)
 

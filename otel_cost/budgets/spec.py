@@ -38,6 +38,7 @@ class Override:
 
     amount_nano: int | None
     action: Action | None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,10 @@ class Budget:
     def action_for(self, scope: Scope) -> Action:
         override = self._override(scope)
         return self.action if override is None or override.action is None else override.action
+
+    def paused_in_settings(self, scope: Scope) -> bool:
+        override = self._override(scope)
+        return override is not None and override.paused
 
     @property
     def scope_labels(self) -> tuple[str, ...]:
@@ -154,7 +159,8 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """Where one row of a budget stands. Money in nano-USD; ``paused`` by hand or by itself."""
+    """Where one row of a budget stands. Money in nano-USD; ``paused`` by hand or by itself; ``ends_ns``: when its period
+    ends (exclusive), None when it never does by itself."""
 
     budget: Budget
     row: RowKey
@@ -163,6 +169,8 @@ class BudgetState:
     reserved_nano: int
     action: Action
     paused: bool
+    paused_by_hand: bool = False
+    ends_ns: int | None = None
 
     @property
     def utilization(self) -> float:
@@ -199,11 +207,11 @@ def budget_of(settings: BudgetSettings) -> Budget:
         starts_ns=_instant_ns(settings.starts, settings.timezone),
         ends_ns=_instant_ns(settings.ends, settings.timezone),
         overrides={
-            value: Override(None if override.amount_usd is None else _nano(override.amount_usd), override.action)
+            value: Override(_nano_or_none(override.amount_usd), override.action, override.paused)
             for value, override in settings.overrides.items()
         },
         reserve=settings.reserve,
-        reserve_cap_nano=None if settings.reserve_cap_usd is None else _nano(settings.reserve_cap_usd),
+        reserve_cap_nano=_nano_or_none(settings.reserve_cap_usd),
         carry_over=settings.carry_over,
         timeout_s=parse_duration(settings.timeout),
         fail_closed=settings.fail == "closed",
@@ -262,6 +270,10 @@ def facts_of_call(call: PlannedCall, trace_id: str) -> dict[str, str]:
 
 def _nano(amount: Decimal) -> int:
     return int((amount * NANO).to_integral_value())
+
+
+def _nano_or_none(amount: Decimal | None) -> int | None:
+    return None if amount is None else _nano(amount)
 
 
 def _instant_ns(text: str | None, zone: str) -> int | None:

@@ -160,7 +160,7 @@ class Taking:
         for posting in postings:
             if posting.paused:
                 self._teller.paused_itself(limits[posting.row], posting)
-        if alerts:
+        if alerts and self._teller.is_heard:
             self._store.told([alert.id for alert in alerts])
 
 

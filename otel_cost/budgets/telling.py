@@ -22,15 +22,21 @@ _ROWS_KEPT: Final = 10_000
 class Teller:
     """Args:
     budgets: By name.
-    on_event: Told of everything; must not block.
+    on_event: Told of everything; must not block. None: what happens here is for others to tell.
     """
 
-    def __init__(self, budgets: Mapping[str, Budget], on_event: Callable[[BudgetEvent], None]) -> None:
+    def __init__(self, budgets: Mapping[str, Budget], on_event: Callable[[BudgetEvent], None] | None) -> None:
         self._budgets = budgets
         self._on_event = on_event
         self._blocked_at: dict[RowKey, float] = {}
 
+    @property
+    def is_heard(self) -> bool:
+        return self._on_event is not None
+
     def tell(self, event: BudgetEvent) -> None:
+        if self._on_event is None:
+            return
         _log.log(self._level(event), "%s", event.message())
         # Whoever listens must not keep a limit from being a limit.
         shield.run("budget event", None, self._on_event, event)
