@@ -159,8 +159,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """Where one row of a budget stands. Money in nano-USD; ``paused`` by hand or by itself; ``ends_ns``: when its period
-    ends (exclusive), None when it never does by itself."""
+    """Where one row of a budget stands. Money in nano-USD; ``paused`` by hand or by itself.
+
+    ``ends_ns``: when its period ends (exclusive, UTC), None when it never does by itself.
+    """
 
     budget: Budget
     row: RowKey

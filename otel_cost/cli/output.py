@@ -1,12 +1,15 @@
-"""How commands print: tables that fit a pipe, and texts from outside that cannot do harm."""
+"""How commands print: tables that fit a pipe, texts from outside that cannot do harm, and how far they are."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from otel_cost.model import NANO
 
@@ -28,3 +31,15 @@ def usd(nano: int) -> str:
     """All places that are not zero, two at least."""
     whole, _, places = f"{Decimal(nano) / NANO:,.9f}".partition(".")
     return f"{whole}.{places.rstrip('0'):0<2}"
+
+
+@contextmanager
+def progress(doing: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where that is a terminal; told how much was done. ``total`` is asked only if it is shown."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=total())
+        yield lambda done: bar.advance(task, done)

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from otel_cost.cli import Refusal
-from otel_cost.cli.output import console, printable, usd
+from otel_cost.cli.output import console, printable, progress, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
 from otel_cost.ledger.base import Correction, SummaryQuery, Written
@@ -152,12 +150,6 @@ def _signed(nano: int) -> str:
 
 @contextmanager
 def _progress(doing: str, ledger: SqlLedger, window: Window) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _calls: None
-        return
-    calls = ledger.summary(SummaryQuery(window.from_ns, window.to_ns)).total.calls
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=calls)
-        yield lambda done: bar.advance(task, done)
+    query = SummaryQuery(window.from_ns, window.to_ns)
+    with progress(doing, lambda: ledger.summary(query).total.calls) as advance:
+        yield advance

@@ -28,7 +28,7 @@ DAY = 24 * HOUR
 NOW = 1_793_504_700 * NANO
 """1 November 2026, 03:45 UTC: three hours into a month there; in Chicago it is still October, and clocks go back."""
 Amounts = dict[RowKey, int]
-a_book_each = settings(max_examples=40, deadline=None)
+a_book_each = settings(max_examples=25, deadline=None)
 
 
 def budget(name: str, **said: object) -> BudgetSettings:
@@ -60,7 +60,7 @@ def books(draw: st.DrawFn) -> list[CostRecord]:
             labels=draw(st.dictionaries(st.sampled_from(["team", "session", "scope", "layer", "model"]),
                                         st.sampled_from(["search", "support", ""]))),
         )
-        for number in range(draw(st.integers(0, 12)))
+        for number in range(draw(st.integers(0, 25)))
     ]  # fmt: skip
 
 
