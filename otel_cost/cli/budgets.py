@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
 import click
 
 from otel_cost.budgets.manager import Budgets
-from otel_cost.budgets.spec import PPM, BudgetState
+from otel_cost.budgets.spec import PPM, Budget, BudgetState
 from otel_cost.budgets.stores.base import Control
 from otel_cost.cli import Refusal, budgets_book, budgets_listing, budgets_log
 from otel_cost.cli import budgets_standing as standing
@@ -80,7 +80,8 @@ def status(
       otel-cost budgets status team-month --scope team=search
       otel-cost budgets status --all --json
 
-    In a bar, # (or a full block) is spent and = (shaded) is reserved.
+    With --scope and no NAME: every budget that a call with these labels counts against. In a bar, # (or a full block)
+    is spent and = (shaded) is reserved.
     """
     with opened(configured(config_file, store_url)) as budgets:
         some = standing.explained(_states(budgets, name, scope), budgets.store)
@@ -99,10 +100,20 @@ def _states(budgets: Budgets, name: str | None, scope: dict[str, str]) -> list[B
     if name is not None:
         state = budgets.state(name, scope)
         return [state] if state is not None else []
-    fitting = [one for one in budgets.budgets.values() if set(one.scope_labels) == set(scope)]
-    if not fitting:
-        raise Refusal(f"no budget is by {', '.join(scope)}: otel-cost budgets list shows which labels they are by")
-    return [state for one in fitting if (state := budgets.state(one.name, scope)) is not None]
+    fitting = [one for one in budgets.budgets.values() if _applies(one, scope)]
+    known = {label for one in budgets.budgets.values() for label in (*one.scope_labels, *one.match)}
+    for label in scope:
+        if label not in known:
+            raise Refusal(f"no budget is by {label!r}; they are by: {', '.join(sorted(known)) or 'nothing'}")
+    found = (budgets.state(one.name, {label: scope[label] for label in one.scope_labels}) for one in fitting)
+    return [state for state in found if state is not None]
+
+
+def _applies(budget: Budget, scope: Mapping[str, str]) -> bool:
+    """Whether a call that has the labels of ``scope``, and no others, counts against the budget."""
+    return set(budget.scope_labels) <= set(scope) and all(
+        scope.get(label) == value for label, value in budget.match.items()
+    )
 
 
 @command.command()
@@ -128,7 +139,7 @@ def check(
       3  used up, paused, or not enough left for --estimate
 
     \b
-      otel-cost budgets check team-month --scope team=search --estimate 2 || exit 1
+      otel-cost budgets check --scope team=search --estimate 2 || exit 1
 
     Of all budgets and values that are meant, the worst decides. Nothing is reserved: to hold a limit, use action: block
     or otel_cost.guard() in the app.

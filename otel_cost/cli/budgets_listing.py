@@ -25,7 +25,7 @@ def command(config_file: str | None, store_url: str | None, style: str) -> None:
     controls: dict[tuple[str, Scope], Control] = {}
     if config.budget_store.url:
         with opened(config) as budgets:
-            controls = dict(budgets.store.controls().by_scope)
+            controls = {key: made for key, made in budgets.store.controls().by_scope.items() if made != Control()}
     made = [budget_of(settings) for settings in config.budgets]
     if style == "json":
         click.echo(json.dumps({"budgets": [_described(budget, controls) for budget in made]}, indent=2))

@@ -27,6 +27,7 @@ SHOWN: Final = 10
 _WIDTH: Final = 20
 _STYLES: Final[Mapping[str, str]] = {"info": "green", "warning": "yellow", "critical": "red"}
 _AUDITED: Final = 1000
+_NOT_SET: Final = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class Standing:
         elif self.share >= 1:
             said.append("used up: calls are blocked" if state.action == "block" else "used up")
         if self.set_by:
-            said.append(_by("limit set", self.set_by))
+            said.append(_by("set", self.set_by))
+        if state.action != state.budget.action:
+            said.append(f"{state.action} at its limit")
         return "; ".join(said)
 
 
@@ -82,7 +85,9 @@ def explained(states: Sequence[BudgetState], store: Store) -> list[Standing]:
         own = [scope for scope in scopes if (name, scope) in controls]
         log = logs[name] if name in logs else logs.setdefault(name, store.audit(name, limit=_AUDITED) if own else [])
         paused = [scope for scope in own if controls[name, scope].paused]
-        limited = [scope for scope in own if controls[name, scope].amount_nano is not None]
+        limited = [
+            scope for scope in own if (controls[name, scope].amount_nano, controls[name, scope].action) != _NOT_SET
+        ]
         found.append(Standing(state, _last(log, ("pause",), paused), _last(log, ("set",), limited[-1:])))
     return found
 
@@ -130,7 +135,7 @@ def _heading(state: BudgetState) -> str:
     budget = state.budget
     kind = "in all" if budget.period == "total" else f"a {budget.period}"
     ends = f", until {until(budget, state.ends_ns)}" if state.ends_ns is not None else ""
-    return f"{printable(budget.name)}: USD {kind}{ends}, {state.action} at the limit"
+    return f"{printable(budget.name)}: USD {kind}{ends}, {budget.action} at the limit"
 
 
 def until(budget: Budget, at_ns: int) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_cost.budgets.manager import Budgets
-from otel_cost.budgets.rebuilding import Comparison, Rebuilding
+from otel_cost.budgets.rebuilding import RECENT_NS, Comparison, Rebuilding
 from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores.base import RowState
 from otel_cost.budgets.stores.memory import MemoryStore
@@ -99,7 +99,7 @@ def spent(of: Budgets, store: MemoryStore) -> Amounts:
 @given(books())
 @a_book_each
 def test_an_empty_store_becomes_what_settling_live_made(records: list[CostRecord]) -> None:
-    records = [one for one in records if one.start_ns >= NOW - 30 * DAY]
+    records = recent(records)
     settled, empty = live(records), MemoryStore()
     with book(records) as ledger:
         done = rebuilding(settled, empty, ledger).rebuild()
@@ -122,6 +122,7 @@ def test_what_was_settled_live_agrees_and_is_left_alone(records: list[CostRecord
 @given(books())
 @a_book_each
 def test_corrections_and_voids_of_the_book_are_followed(records: list[CostRecord]) -> None:
+    records = recent(records)
     settled = live(records)
     with book(records) as ledger:
         standing = ledger.standing(0, MAX_STORED)
@@ -135,6 +136,11 @@ def test_corrections_and_voids_of_the_book_are_followed(records: list[CostRecord
         assert spent(settled, memory(settled)) == spent(settled, memory(as_booked))
         again_found = rebuild(settled, ledger)
         assert (again_found.wrong, again_found.agrees) == (0, True)
+
+
+def recent(records: Sequence[CostRecord]) -> list[CostRecord]:
+    """Calls whose sessions and traces are made again where the store has forgotten them."""
+    return [one for one in records if one.start_ns >= NOW - RECENT_NS]
 
 
 def memory(of: Budgets) -> MemoryStore:
