@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, TypeVar
 
 from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
 
@@ -35,6 +35,19 @@ KNOWN_LABELS: Final = (
 Period = Literal["hour", "day", "week", "month", "session", "trace", "total"]
 Action = Literal["alert", "block", "pause"]
 Reserve = Literal["request", "learned_p99", "max"]
+ENV_LIMITS: Final[Mapping[str, tuple[str, Period]]] = {
+    "OTEL_COST_DAILY_LIMIT": ("daily-limit", "day"),
+    "OTEL_COST_MONTHLY_LIMIT": ("monthly-limit", "month"),
+    "OTEL_COST_SESSION_LIMIT": ("session-limit", "session"),
+}
+"""Variables that make a budget: its name and its period. Their value is its amount in USD."""
+ENV_OF_LIMITS: Final[Mapping[str, str]] = {
+    "OTEL_COST_THRESHOLDS": "thresholds",
+    "OTEL_COST_NOTIFY": "notify",
+    "OTEL_COST_LIMIT_ACTION": "action",
+}
+"""Variables for all of those budgets, and the key that each stands for."""
+_T = TypeVar("_T")
 _FORBID: Final = {"extra": "forbid"}
 
 
@@ -167,28 +180,42 @@ class BudgetSettings:
     overrides: Mapping[str, BudgetOverride] = field(default_factory=dict[str, BudgetOverride])
 
     def __post_init__(self) -> None:
-        if not self.name.strip():
-            raise ValueError("a budget needs a name")
+        if not self.name.strip() or not self.name.isprintable() or len(self.name) > 200:
+            raise ValueError("a budget needs a name, of at most 200 printable characters")
         _check_amount("amount_usd", self.amount_usd)
         _check_amount("reserve_cap_usd", self.reserve_cap_usd)
-        parse_timezone(self.timezone)
-        for share in (*self.thresholds, *((self.grace,) if self.grace else ())):
-            parse_percent(share)
-        for duration in (self.cooldown, self.timeout):
-            parse_duration(duration)
-        instants = [parse_instant(instant) for instant in (self.starts, self.ends) if instant is not None]
-        if len(instants) == 2 and instants[0] >= instants[1]:
+        for share in self.thresholds:
+            _parsed("thresholds", parse_percent, share)
+        if self.grace is not None:
+            _parsed("grace", parse_percent, self.grace)
+        _parsed("cooldown", parse_duration, self.cooldown)
+        if _parsed("timeout", parse_duration, self.timeout) > 60:
+            raise ValueError(f"timeout is {self.timeout}; a call waits for the store for 60s at most")
+        self._check_times()
+        self._check_labels()
+        self._check_unpriced()
+
+    def _check_times(self) -> None:
+        zone = _parsed("timezone", parse_timezone, self.timezone)
+        starts, ends = (
+            None if text is None else _parsed(key, lambda said: parse_instant(said, zone), text)
+            for key, text in (("starts", self.starts), ("ends", self.ends))
+        )
+        if starts is not None and ends is not None and starts >= ends:
             raise ValueError(f"ends ({self.ends}) is not after starts ({self.starts})")
-        if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
-            raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
-        if self.carry_over and (self.starts is None or self.period in ("session", "trace", "total")):
+        if self.carry_over and (starts is None or self.period in ("session", "trace", "total")):
             raise ValueError(
                 "carry_over needs starts and a period of the calendar: what is left of the period before counts only if"
                 " the budget applied then"
             )
+
+    def _check_labels(self) -> None:
+        if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
+            raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
+        if len(set(self.per)) < len(self.per) or not all(label.strip() for label in (*self.per, *self.match)):
+            raise ValueError("per and match take names of labels, each once")
         if self.overrides and len(self.per) != 1:
             raise ValueError("overrides need exactly one label in per")
-        self._check_unpriced()
 
     def _check_unpriced(self) -> None:
         if isinstance(self.unpriced, str):
@@ -200,6 +227,13 @@ class BudgetSettings:
             _check_amount("unpriced: assume", self.unpriced["assume"])
         if self.unpriced == "block" and self.action == "alert" and not self.overrides:
             raise ValueError("unpriced: block does nothing with action: alert; set action to block or pause")
+
+
+def _parsed(key: str, parse: Callable[[str], _T], text: str) -> _T:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _check_amount(key: str, amount: Decimal | None) -> None:

@@ -13,11 +13,12 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from otel_cost.config import ENV_PREFIX, ENV_SHORT, Config
+from otel_cost.config import ENV_LIMITS, ENV_OF_LIMITS, ENV_PREFIX, ENV_SHORT, BudgetSettings, Config
 from otel_cost.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
 _ADAPTER: Final = TypeAdapter(Config)
+_BUDGET: Final = TypeAdapter(BudgetSettings)
 _HINTS: Final[dict[str, str]] = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
 
 
@@ -61,12 +62,14 @@ def read(path: Path | None, variables: Mapping[str, str], arguments: Mapping[str
         merged = _read_file(path, places)
         _anchor_price_files(merged, path)
     for name in sorted(variables):
-        _put_variable(merged, name, variables[name], places)
+        if name not in ENV_LIMITS and name not in ENV_OF_LIMITS:
+            _put_variable(merged, name, variables[name], places)
     _merge(merged, arguments, (), places)
+    _add_limits(merged, variables, places)
     try:
         return _ADAPTER.validate_python(merged)
     except ValidationError as error:
-        raise ConfigError("\n".join(_describe(detail, places) for detail in _distinct(error))) from None
+        raise ConfigError("\n".join(_describe(detail, places, merged) for detail in _distinct(error))) from None
 
 
 # --- file -------------------------------------------------------------------------------------------------------------
@@ -133,9 +136,10 @@ def setting_paths(cls: type = Config, at: tuple[str, ...] = ()) -> dict[str, tup
 
 
 def _put_variable(merged: dict[str, object], name: str, text: str, places: Places) -> None:
-    known = {**setting_paths(), **ENV_SHORT}
-    path = known.get(name)
+    paths = {**setting_paths(), **ENV_SHORT}
+    path = paths.get(name)
     if path is None:
+        known = [*paths, *ENV_LIMITS, *ENV_OF_LIMITS]
         close = difflib.get_close_matches(name, known, n=1)
         raise ConfigError(
             f"environment variable {name}: no such setting"
@@ -143,6 +147,44 @@ def _put_variable(merged: dict[str, object], name: str, text: str, places: Place
         )
     places.put(path, f"environment variable {name}")
     _put(merged, path, _parse_variable(name, text, _type_at(path)))
+
+
+def _add_limits(merged: dict[str, object], variables: Mapping[str, str], places: Places) -> None:
+    """The budgets that variables make, beside those of the settings."""
+    budgets = merged.get("budgets", ())
+    made = [name for name in ENV_LIMITS if name in variables]
+    if not made or not isinstance(budgets, list | tuple):
+        return
+    all_of_them: list[object] = list(budgets)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    taken = {_name_of(budget) for budget in all_of_them}
+    for variable in made:
+        name, period = ENV_LIMITS[variable]
+        if name in taken:
+            raise ConfigError(f"environment variable {variable}: the settings have a budget {name!r} already")
+        at: KeyPath = ("budgets", len(all_of_them))
+        places.put(at, f"environment variable {variable}")
+        budget: dict[str, object] = {"name": name, "amount_usd": variables[variable], "period": period}
+        for source, key in ENV_OF_LIMITS.items():
+            if source in variables:
+                places.put((*at, key), f"environment variable {source}")
+                kind = get_type_hints(BudgetSettings)[key]
+                budget[key] = _checked_alone(source, key, _parse_variable(source, variables[source], kind))
+        all_of_them.append(budget)
+    merged["budgets"] = all_of_them
+
+
+def _checked_alone(variable: str, key: str, value: object) -> object:
+    """What is wrong with it is this variable's fault, not the fault of the one with the amount."""
+    try:
+        _BUDGET.validate_python({"name": "any", "amount_usd": 0, key: value})
+    except ValidationError as error:
+        detail = _distinct(error)[0]
+        raise ConfigError(f"environment variable {variable}: {detail['msg'].removeprefix('Value error, ')}") from None
+    return value
+
+
+def _name_of(budget: object) -> object:
+    return budget.get("name") if isinstance(budget, dict) else getattr(budget, "name", None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def _type_at(path: Sequence[str]) -> object:
@@ -209,9 +251,9 @@ def _setting_of(detail: ErrorDetails) -> KeyPath:
 _BRANCH: Final = re.compile(r"\[|^(?:function|lax-or|json-or|chain|constrained)-")
 
 
-def _describe(detail: ErrorDetails, places: Places) -> str:
+def _describe(detail: ErrorDetails, places: Places, merged: Mapping[str, object]) -> str:
     path = _setting_of(detail)
-    key = ".".join(str(part) for part in path) or "settings"
+    key = ".".join(str(part) for part in _with_budget(path, merged)) or "settings"
     message = _HINTS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
     if detail["type"] in _HINTS:
         allowed = _siblings(path)
@@ -219,6 +261,15 @@ def _describe(detail: ErrorDetails, places: Places) -> str:
         message += f" (did you mean {close[0]!r}?)" if close else ""
         message += f"; allowed here: {', '.join(allowed)}" if allowed else ""
     return f"{places.of(path)}: {key}: {message}"
+
+
+def _with_budget(path: KeyPath, merged: Mapping[str, object]) -> KeyPath:
+    """The path with the name of a budget in the place of its number."""
+    budgets = merged.get("budgets")
+    if len(path) < 2 or path[0] != "budgets" or not isinstance(budgets, list | tuple) or not isinstance(path[1], int):
+        return path
+    name = _name_of(budgets[path[1]])  # pyright: ignore[reportUnknownArgumentType]
+    return (*path[:1], repr(name), *path[2:]) if isinstance(name, str) and name else path
 
 
 def _siblings(path: KeyPath) -> list[str]:
