@@ -329,5 +329,6 @@ class OpenStore(Store, Protocol):
         ...
 
     def posted_after(self, record_key: str, *, limit: int = 1000) -> list[Posted]:
-        """All that is posted, in ascending order of keys from after ``record_key`` on, at most ``limit`` keys."""
+        """All that is posted, from after ``record_key`` on in an order of keys that is the store's own, at most
+        ``limit`` keys; from the start where it is empty."""
         ...

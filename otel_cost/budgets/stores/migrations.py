@@ -58,6 +58,7 @@ CREATE TABLE budget_postings (
     record_key TEXT NOT NULL,
     row_id {BYTES} NOT NULL,
     amount {BIG} NOT NULL,
+    at_ns {BIG} NOT NULL,
     PRIMARY KEY (record_key, row_id)
 )"""
 _VOIDED: Final = "CREATE TABLE budget_voided (record_key TEXT PRIMARY KEY, at_ns {BIG} NOT NULL)"

@@ -10,6 +10,7 @@ from otel_cost.budgets.stores import (
     sql_alerts,
     sql_changing,
     sql_holding,
+    sql_posted,
     sql_pruning,
     sql_rows,
     sql_settling,
@@ -21,6 +22,7 @@ from otel_cost.budgets.stores.base import (
     Change,
     Controls,
     LostHold,
+    Posted,
     Posting,
     Refused,
     Reserved,
@@ -88,6 +90,12 @@ class SqlStore:
 
     def void(self, record_key: str, *, now_ns: int) -> None:
         self._database.transact(lambda session: sql_settling.void(session, record_key, now_ns=now_ns), guard="alone")
+
+    def posted(self, record_keys: Collection[str]) -> list[Posted]:
+        return self._database.read(lambda session: sql_posted.posted(session, list(record_keys)), patient=True)
+
+    def posted_after(self, record_key: str, *, limit: int = 1000) -> list[Posted]:
+        return self._database.read(lambda session: sql_posted.posted_after(session, record_key, limit), patient=True)
 
     def release(self, hold_ids: Collection[str]) -> None:
         if hold_ids:

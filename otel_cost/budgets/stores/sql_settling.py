@@ -27,7 +27,7 @@ from otel_cost.budgets.stores.sql_rows import (
 
 # A key that was voided takes no posting, whichever process comes first.
 _POST: Final = (
-    "INSERT INTO budget_postings (record_key, row_id, amount) SELECT ?, ?, ?"
+    "INSERT INTO budget_postings (record_key, row_id, amount, at_ns) SELECT ?, ?, ?, ?"
     " WHERE NOT EXISTS (SELECT 1 FROM budget_voided WHERE record_key = ?)"
     " ON CONFLICT (record_key, row_id) DO NOTHING RETURNING 1"
 )
@@ -35,8 +35,8 @@ _POSTED: Final = (
     f"SELECT {KEY}, ends_ns, amount FROM budget_postings JOIN budget_rows USING (row_id) WHERE record_key = ?"
 )
 _REPOST: Final = (
-    "INSERT INTO budget_postings (record_key, row_id, amount) VALUES (?, ?, ?)"
-    " ON CONFLICT (record_key, row_id) DO UPDATE SET amount = excluded.amount"
+    "INSERT INTO budget_postings (record_key, row_id, amount, at_ns) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (record_key, row_id) DO UPDATE SET amount = excluded.amount, at_ns = excluded.at_ns"
 )
 _UNPOST: Final = "DELETE FROM budget_postings WHERE record_key = ? AND row_id = ?"
 _VOID: Final = "INSERT INTO budget_voided (record_key, at_ns) VALUES (?, ?) ON CONFLICT (record_key) DO NOTHING"
@@ -64,7 +64,7 @@ def settle(
     posts = [(settlement, post) for settlement in settlements for post in settlement.posts]
     rows = {post.row: post.ends_ns for _, post in posts}
     ids = [id_text(settlement.hold_id) for settlement in settlements if settlement.hold_id]
-    before = [VERSION, held_rows(ids), *(_insert(*one) for one in posts)]
+    before = [VERSION, held_rows(ids), *(_insert(*one, now_ns) for one in posts)]
     locked, [[(present,)], held, *inserted], answers = lock_rows(
         session, rows, now_ns=now_ns, before=before, then=_holds(ids)
     )
@@ -86,9 +86,9 @@ def settle(
     return _with_alerts(session, postings, found.rows)
 
 
-def _insert(settlement: Settlement, post: Post) -> Statement:
+def _insert(settlement: Settlement, post: Post, now_ns: int) -> Statement:
     key = id_text(settlement.record_key)
-    return Statement(_POST, (key, row_id(post.row), clamped(post.amount_nano), key))
+    return Statement(_POST, (key, row_id(post.row), clamped(post.amount_nano), now_ns, key))
 
 
 def _holds(ids: Sequence[str]) -> list[Statement]:
@@ -201,7 +201,7 @@ def _correct_one(session: Session, settlement: Settlement, now_ns: int) -> int:
             row.add(wanted.get(row.key, 0) - posted.get(row.key, 0), now_ns)
         session.run(
             *(row.saved() for row in locked.values()),
-            *(Statement(_REPOST, (key, row_id(row), wanted[row])) for row in wrong if row in wanted),
+            *(Statement(_REPOST, (key, row_id(row), wanted[row], now_ns)) for row in wrong if row in wanted),
             *(Statement(_UNPOST, (key, row_id(row))) for row in wrong if row not in wanted),
         )
     return len(wrong)
@@ -226,4 +226,4 @@ def void(session: Session, record_key: str, *, now_ns: int) -> None:
         row.add(-posted[row.key], now_ns)
     session.at_end(row.saved() for row in locked.values())
     session.at_end([Statement(_VOID, (key, now_ns))])
-    session.at_end(Statement(_REPOST, (key, row_id(row), 0)) for row in posted)
+    session.at_end(Statement(_REPOST, (key, row_id(row), 0, now_ns)) for row in posted)
