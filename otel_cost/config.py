@@ -40,7 +40,7 @@ ENV_LIMITS: Final[Mapping[str, tuple[str, Period]]] = {
     "OTEL_COST_MONTHLY_LIMIT": ("monthly-limit", "month"),
     "OTEL_COST_SESSION_LIMIT": ("session-limit", "session"),
 }
-"""Variables that make a budget: its name and its period. Their value is its amount in USD."""
+"""Variables that make a budget each: its name and its period. Their value is its amount in USD."""
 ENV_OF_LIMITS: Final[Mapping[str, str]] = {
     "OTEL_COST_THRESHOLDS": "thresholds",
     "OTEL_COST_NOTIFY": "notify",
@@ -276,7 +276,9 @@ class ServerSettings:
 
     __pydantic_config__: ClassVar = _FORBID
     host: str = "127.0.0.1"
+    """The address that it listens on. Loopback only by default."""
     port: int = 4319
+    """The port that it listens on; 0: any free one."""
     database: str = "sqlite:///otel-cost.db"
     """SQLAlchemy URL of the ledger."""
     max_body_bytes: int = 20 * 2**20
@@ -314,6 +316,7 @@ class Config:
     caller: CallerSettings = field(default_factory=CallerSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budgets: tuple[BudgetSettings, ...] = ()
+    """The limits, as in docs/budgets.md."""
     budget_store: BudgetStoreSettings = field(default_factory=BudgetStoreSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
 
