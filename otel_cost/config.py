@@ -250,7 +250,7 @@ class BudgetStoreSettings:
     """``sqlite:///budgets.db`` for the processes of one machine, ``postgresql://...`` for many machines, the ``http://``
     URL of ``otel-cost serve`` for apps that should hold a key rather than database credentials. Empty: this process's
     memory."""
-    key: str = ""
+    key: str = field(default="", repr=False)
     """Sent to ``otel-cost serve`` as a bearer token. Best set as ``OTEL_COST_BUDGET_STORE_KEY``."""
     cache: str = "off"
     """How long a scope that is far from its limit is let through without asking the store, for instance ``1s``. ``off``
@@ -283,8 +283,13 @@ class ServerSettings:
     """SQLAlchemy URL of the ledger."""
     max_body_bytes: int = 20 * 2**20
     """Largest request body, compressed and decompressed."""
+    key: str = field(default="", repr=False)
+    """What apps have to send to use the server's budgets, as their ``budget_store.key``. Without one only processes of
+    the same machine may. Best set as ``OTEL_COST_SERVER_KEY``."""
 
     def __post_init__(self) -> None:
+        if self.key and not (len(self.key) >= 16 and self.key.isascii() and self.key.isprintable()):
+            raise ValueError("key must be 16 ASCII characters or more, none of them a control character")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port is {self.port}; allowed: 0 (any free one) to 65535")
         if self.max_body_bytes < 1024:

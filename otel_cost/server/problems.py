@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from otel_cost import semconv
-from otel_cost.errors import LedgerError
+from otel_cost.budgets.stores import wire
+from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, LedgerError
 from otel_cost.server.schemas import Problem
 
 RETRY_AFTER_S: Final = 5
@@ -28,8 +29,14 @@ class BadRequest(Exception):
         self.field = field
 
 
-def problem(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> Response:
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, field=field)
+def problem(
+    status: int,
+    detail: str,
+    field: str | None = None,
+    headers: dict[str, str] | None = None,
+    kind: str = "about:blank",
+) -> Response:
+    body = Problem(type=kind, title=HTTPStatus(status).phrase, status=status, detail=detail, field=field)
     return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type="application/problem+json")
 
 
@@ -39,6 +46,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(LedgerError, _ledger)
+    app.add_exception_handler(BudgetStoreBusy, _store_busy)
+    app.add_exception_handler(BudgetStoreUnavailable, _store_unavailable)
 
 
 async def _bad_request(_request: Request, error: Exception) -> Response:
@@ -61,3 +70,13 @@ async def _ledger(_request: Request, error: Exception) -> Response:
     # The text names the database and the driver's words: for the log, not for whoever asks.
     _log.error("%s", error)
     return problem(503, "the ledger cannot be read right now", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+async def _store_busy(_request: Request, error: Exception) -> Response:
+    return problem(503, str(error), headers={"Retry-After": "1"}, kind=wire.BUSY)
+
+
+async def _store_unavailable(_request: Request, error: Exception) -> Response:
+    _log.error("%s", error)  # as above
+    detail = "the budget store cannot be read or written right now"
+    return problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)}, kind=wire.UNAVAILABLE)

@@ -18,23 +18,19 @@ _POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 
 def store_of(config: Config) -> Store:
-    """The store that the settings name. A call waits for it as long as its most impatient budget allows.
-
-    Raises:
-        ConfigError: as :func:`open_store`.
-    """
-    if not config.budgets:
-        return MemoryStore()
-    timeout_s = min(parse_duration(budget.timeout) for budget in config.budgets)
-    return open_store(config.budget_store.url, timeout_s=timeout_s)
+    """The store that the settings name. Raises ConfigError."""
+    patience = max((parse_duration(budget.timeout) for budget in config.budgets), default=TIMEOUT_S)
+    return open_store(config.budget_store.url, key=config.budget_store.key, timeout_s=patience)
 
 
-def open_store(url: str, *, timeout_s: float = TIMEOUT_S) -> Store:
-    """The store at a URL, spelled as SQLAlchemy does: ``sqlite:///relative.db``, ``sqlite:////absolute.db``.
+def open_store(url: str, *, key: str = "", timeout_s: float = TIMEOUT_S) -> Store:
+    """The store at a URL, spelled as SQLAlchemy does: ``sqlite:///relative.db``, ``sqlite:////absolute.db``. Or that of
+    an ``otel-cost serve``: ``https://costs.example.com``.
 
     A store that cannot be reached now is opened all the same: each call tries again.
 
     Args:
+        key: What ``otel-cost serve`` wants to see.
         timeout_s: Seconds to wait for a server's answer before it counts as not there.
 
     Raises:
@@ -47,11 +43,15 @@ def open_store(url: str, *, timeout_s: float = TIMEOUT_S) -> Store:
         from otel_cost.budgets.stores.sqlite import open_sqlite
 
         return open_sqlite(Path(url.removeprefix("sqlite:///")))
+    if url.startswith(("http://", "https://")):
+        from otel_cost.budgets.stores.http import HttpStore
+
+        return HttpStore(url, key, timeout_s)
     if url.startswith(_POSTGRES):
         return _open_postgres("postgresql" + url[url.index(":") :], timeout_s)
     raise ConfigError(
         f"a store of budgets of kind {url.partition(':')[0]!r} is not known: write memory:, sqlite:///file.db or"
-        " postgresql://user:password@host/database"
+        " postgresql://user:password@host/database, or https://host for an otel-cost serve"
     )
 
 

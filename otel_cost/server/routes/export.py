@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from otel_cost import semconv
 from otel_cost.errors import LedgerError
 from otel_cost.server import otlp
+from otel_cost.server.bodies import body_of
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.otlp import Encoding, Malformed, TooLarge
 from otel_cost.server.problems import RETRY_AFTER_S
@@ -52,7 +53,7 @@ async def _export(request: Request, take: _Take, max_bytes: int) -> Response:
         content_encoding = request.headers.get("content-encoding", "").strip().lower()
         if content_encoding not in CONTENT_ENCODINGS:
             raise _Refused(415, "Content-Encoding must be gzip, deflate or identity")
-        body = await _body(request, max_bytes)
+        body = await body_of(request, max_bytes)
         answer = await run_in_threadpool(take, body, encoding, content_encoding)
     except (_Refused, TooLarge, Malformed, LedgerError) as error:
         return _refusal(error, encoding or Encoding.JSON)
@@ -64,19 +65,6 @@ async def _export(request: Request, take: _Take, max_bytes: int) -> Response:
 def _encoding(request: Request) -> Encoding | None:
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     return next((encoding for encoding in Encoding if encoding.value == content_type), None)
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    body = bytearray()
-    if not (declared.isdecimal() and int(declared[:20]) > max_bytes):
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_bytes:
-                break
-        else:
-            return bytes(body)
-    raise TooLarge(f"the body is larger than {max_bytes} bytes")
 
 
 def _refusal(error: Exception, encoding: Encoding) -> Response:
