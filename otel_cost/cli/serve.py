@@ -16,9 +16,12 @@ from otel_cost.config import Config, load_config
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import load_catalog, pricer_of
 from otel_cost.server.app import create_app
+from otel_cost.server.budgets import open_budget_store
 
 GRACE_S = 10
 """How long a stop waits for requests that are being answered."""
+KEEP_ALIVE_S = 75
+"""How long an app's connection for its budgets is kept open between two calls."""
 
 
 @click.command(name="serve")
@@ -32,6 +35,7 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     \b
     POST /v1/traces, /v1/logs        OTLP: protobuf or JSON, gzip
     GET  /api/v1/costs/summary       ?days=7&group_by=team,model&environment=production
+    POST /api/v1/budget-store/...    for apps whose budget_store.url is this server
     GET  /metrics, /healthz          for Prometheus and for probes; API documentation at /docs
 
     Runs until it gets SIGINT or SIGTERM; then answers what it is working on, and stops.
@@ -73,10 +77,11 @@ def _serve(config: Config, listener: socket.socket) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     catalog = load_catalog(config)
     with open_ledger(config.server.database) as ledger:
-        app = create_app(config, ledger=ledger, pricer=pricer_of(config, catalog))
+        store = open_budget_store(config)
+        app = create_app(config, ledger=ledger, store=store, pricer=pricer_of(config, catalog))
         settings = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="on",
-            timeout_graceful_shutdown=GRACE_S,
+            timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
         )  # fmt: skip
         # uvicorn raises the signal that stopped it once more at its end: with the default handlers that would kill
         # this process before the ledger is closed.

@@ -10,6 +10,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from otel_cost.budgets.stores import MemoryStore, Store
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger.base import Ledger
@@ -19,9 +20,11 @@ from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.server import problems
 from otel_cost.server.book import Book
+from otel_cost.server.budget_calls import BudgetCalls
+from otel_cost.server.budgets import BudgetKeeping, open_budget_store
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.metrics import BookMetrics
-from otel_cost.server.routes import costs, export, health
+from otel_cost.server.routes import budget_store, costs, export, health
 from otel_cost.used_before import UsedBefore
 
 _REMEMBERED_NS: Final = 6 * 3600 * 10**9
@@ -33,6 +36,7 @@ def create_app(
     config: Config,
     *,
     ledger: Ledger | None = None,
+    store: Store | None = None,
     pricer: Pricer | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> FastAPI:
@@ -41,29 +45,36 @@ def create_app(
     Args:
         config: Settings; ``config.server.database`` is opened unless a ledger is given.
         ledger: The book. A given one is not closed by the app.
+        store: What budgets are kept in; the app closes it. None: the one that the settings name, or with a given ledger
+            the app's memory.
         pricer: The prices; the app waits for them when it starts.
         clock: UTC nanoseconds: what is booked is booked at that time, and periods end then unless said otherwise.
 
     Raises:
-        ConfigError: the database's URL is wrong.
+        ConfigError: the URL of the database or of the budget store is wrong.
         LedgerError: the ledger cannot be opened.
     """
     own_ledger = ledger is None
     ledger = open_ledger(config.server.database) if ledger is None else ledger
+    if store is None:
+        store = open_budget_store(config) if own_ledger else MemoryStore()
     pricer = pricer or pricer_of(config)
     metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
     used = UsedBefore(ledger.used, pricer)
     book = Book(ledger, metrics, clock, used)
+    budgets = BudgetKeeping(config, store, clock)
+    metrics.show(budgets.metrics)
+    calls = BudgetCalls(store)
     pipeline = Pipeline(
         config=config,
         pricer=pricer,
-        takers=(book,),
+        takers=(book, budgets),
         matcher=Matcher(can_void=True, window_ns=_REMEMBERED_NS),
         adopt=True,
         used_before=used.before,
         clock_ns=clock,
     )
-    ingest = Ingest(pipeline, book, config.server.max_body_bytes)
+    ingest = Ingest(pipeline, book, budgets, config.server.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -72,7 +83,8 @@ def create_app(
         try:
             yield
         finally:
-            await run_in_threadpool(_close, book, ledger if own_ledger else None)
+            calls.close()
+            await run_in_threadpool(_close, book, budgets, ledger if own_ledger else None)
 
     app = FastAPI(
         title="otel-cost",
@@ -85,6 +97,7 @@ def create_app(
     problems.install(app)
     app.include_router(export.router(ingest, config.server.max_body_bytes))
     app.include_router(costs.router(ledger, config, clock))
+    app.include_router(budget_store.router(calls, config.server))
     app.include_router(health.router(ledger, metrics))
     return app
 
@@ -102,11 +115,12 @@ def _remember_recent(pipeline: Pipeline, ledger: Ledger, now_ns: int) -> None:
         pipeline.remember(record)
 
 
-def _close(book: Book, ledger: Ledger | None) -> None:
+def _close(book: Book, budgets: BudgetKeeping, ledger: Ledger | None) -> None:
     try:
         book.commit()
     except LedgerError:
         pass  # the senders were told, and repeat it
     finally:
+        budgets.close()
         if ledger is not None:
             ledger.close()

@@ -15,6 +15,7 @@ from otel_cost.model import CostRecord
 from otel_cost.pipeline import Pipeline
 from otel_cost.server import otlp
 from otel_cost.server.book import Book
+from otel_cost.server.budgets import BudgetKeeping
 from otel_cost.server.otlp import Encoding, Rejected
 
 
@@ -30,14 +31,16 @@ class Ingest:
     duplicate depends on what came before.
 
     Args:
-        pipeline: Settles; hands its records to ``book``.
+        pipeline: Settles; hands its records to ``book`` and to ``budgets``.
         book: Writes them.
+        budgets: Count them against limits.
         max_bytes: Largest decompressed body.
     """
 
-    def __init__(self, pipeline: Pipeline, book: Book, max_bytes: int) -> None:
+    def __init__(self, pipeline: Pipeline, book: Book, budgets: BudgetKeeping, max_bytes: int) -> None:
         self._pipeline = pipeline
         self._book = book
+        self._budgets = budgets
         self._max_bytes = max_bytes
         self._turn = threading.Lock()
 
@@ -54,7 +57,7 @@ class Ingest:
         with self._turn:
             for span in spans:
                 self._settle(span, rejected)
-            self._book.commit()
+            self._commit()
         return otlp.encode(otlp.traces_response(rejected), encoding)
 
     def logs(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
@@ -65,8 +68,13 @@ class Ingest:
         with self._turn:
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
-            self._book.commit()
+            self._commit()
         return otlp.encode(otlp.logs_response(rejected), encoding)
+
+    def _commit(self) -> None:
+        self._book.commit()
+        # Before the sender is told that it need not come again: it is not asked again for what is lost after that.
+        self._budgets.wait()
 
     def _settle(self, span: EndedSpan, rejected: Rejected) -> None:
         # One span that breaks something must not cost the sender the rest of its batch.

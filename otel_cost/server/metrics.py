@@ -43,6 +43,10 @@ class BookMetrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
+    def show(self, more: Collector) -> None:
+        """Have another collector's metrics in the exposition as well."""
+        self._registry.register(more)
+
     def book(self, entries: Iterable[Entry]) -> None:
         """Count rows that were added to the book. What a correction takes back and posts anew counts by its net."""
         net: Counter[_Labels] = Counter()
@@ -112,7 +116,7 @@ class BookMetrics(Collector):
 
 
 def _usd(metric: str, text: str, names: Sequence[str], nano: Mapping[_Labels, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(_prometheus_name(metric), text, labels=names)
+    family = CounterMetricFamily(prometheus_name(metric), text, labels=names)
     for labels, amount in sorted(nano.items()):
         if amount:
             family.add_metric(labels, nano_to_usd(amount))
@@ -120,12 +124,13 @@ def _usd(metric: str, text: str, names: Sequence[str], nano: Mapping[_Labels, in
 
 
 def _counts(metric: str, text: str, names: Sequence[str], counts: Mapping[_Labels, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(_prometheus_name(metric), text, labels=names)
+    family = CounterMetricFamily(prometheus_name(metric), text, labels=names)
     for labels, count in sorted(counts.items()):
         if count:
             family.add_metric(labels, count)
     return family
 
 
-def _prometheus_name(metric: str) -> str:
+def prometheus_name(metric: str) -> str:
+    """A metric's name as Prometheus can have it."""
     return metric.replace(".", "_")

@@ -77,6 +77,7 @@ def test_every_setting_is_an_environment_variable() -> None:
         "OTEL_COST_SERVER_PORT": ("0", 0),
         "OTEL_COST_SERVER_DATABASE": ("sqlite:///x.db", "sqlite:///x.db"),
         "OTEL_COST_SERVER_MAX_BODY_BYTES": ("2048", 2048),
+        "OTEL_COST_SERVER_KEY": ("s" * 16, "s" * 16),
     }
     assert set(values) == set(setting_paths())
     config = load_config(env={name: text for name, (text, _) in values.items()})
