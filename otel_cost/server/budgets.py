@@ -55,9 +55,12 @@ class BudgetKeeping:
     def void(self, void: Void) -> None:
         self._budgets.void(void)
 
+    def flush(self, timeout_s: float) -> bool:
+        return self._budgets.flush(timeout_s)
+
     def wait(self) -> None:
         """Return when all is settled, or the store does not keep up. Then nobody waits until it has caught up."""
-        self._keeps_up = self._budgets.flush(_WAIT_S if self._keeps_up else 0.0)
+        self._keeps_up = self.flush(_WAIT_S if self._keeps_up else 0.0)
 
     def close(self) -> None:
         """Settle what waits, and close the store."""
