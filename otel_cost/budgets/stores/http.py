@@ -27,9 +27,7 @@ from otel_cost.budgets.stores.base import (
     Want,
 )
 from otel_cost.budgets.stores.connections import Answer, Connections
-from otel_cost.config import Config
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, ConfigError
-from otel_cost.settings_values import parse_duration
 from otel_cost.version import VERSION
 
 _log = logging.getLogger(semconv.LOGGER)
@@ -39,7 +37,6 @@ _BEFORE_A_CALL: Final = frozenset({"controls", "reserve", "read"})
 _ONCE: Final = frozenset({"change", "correct", "sweep", "claim_untold"})
 """What is never sent twice: a change would stand in the audit log twice, and of the others the second answer would not
 have what the first one had. A settlement is: alerts that go missing with an answer are told by ``claim_untold``."""
-_DEFAULT_TIMEOUT_S: Final = 0.25
 _DETAIL: Final = 300
 
 
@@ -60,7 +57,7 @@ class HttpStore:
 
     local = False
 
-    def __init__(self, url: str, key: str = "", timeout_s: float = _DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, url: str, key: str = "", timeout_s: float = 0.25) -> None:
         if not (key.isascii() and key.isprintable()):
             raise ConfigError("budget_store.key has characters that no key has: ASCII without control characters")
         self._connections = Connections(url)
@@ -173,12 +170,6 @@ class HttpStore:
             self._said.add(answer.status)
             _log.error("the budget store cannot be used: %s (said once)", text)
         return BudgetStoreUnavailable(text)
-
-
-def open_http(config: Config) -> HttpStore:
-    """The store at ``budget_store.url``; it waits as long as the most patient budget. Raises ConfigError."""
-    timeouts = [parse_duration(budget.timeout) for budget in config.budgets]
-    return HttpStore(config.budget_store.url, config.budget_store.key, max(timeouts, default=_DEFAULT_TIMEOUT_S))
 
 
 def _advice(status: int) -> str:
