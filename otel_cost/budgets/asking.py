@@ -29,7 +29,7 @@ _TRIES: Final = 5
 Needed = Callable[[Limit], int]
 """What a budget has to have for a call, in nano-USD."""
 reserved_around: Final[ContextVar[Hold | None]] = ContextVar("otel_cost_reserved_around", default=None)
-"""Room that the code around has reserved: calls in it need none of their own while it lasts."""
+"""Room that the code around has reserved: calls in it draw on it, and need of their own what it does not cover."""
 
 
 class Asking:
@@ -85,22 +85,35 @@ class Asking:
         """Room for what ``needed`` says. Raises BudgetExceeded."""
         self._limits.refresh_if_old()
         now_ns = self._clock_ns()
-        within = reserved_around.get()
-        if within is not None and not within.left_nano:
-            within = None
         for _ in range(_TRIES):
             limits = [limit for limit in self._applying.to(facts, now_ns) if limit.says_no]
             self._stop_at_paused(limits)
-            asked = [limit for limit in limits if within is None or limit.row not in within.rows]
-            wants = [_want(limit, needed(limit)) for limit in asked]
-            outcome = self._reserved(asked, wants, now_ns)
+            outcome = self._taken(limits, [_want(limit, needed(limit)) for limit in limits], now_ns)
             if isinstance(outcome, Hold):
-                return self._holds.inside(within, outcome)
-            if isinstance(outcome, Refused):
-                raise self._refusal(refusing.of_row(outcome.row, asked, wants))
+                return outcome
             self._decisions.forget()
             self._limits.refresh()
-        raise self._refusal(Refusal(asked[0], "its settings are being changed all the time", retry_after_s=1.0))
+        raise self._refusal(Refusal(limits[0], "its settings are being changed all the time", retry_after_s=1.0))
+
+    def _taken(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int) -> Hold | Stale:
+        """Room out of the block around, and of the store what that has not."""
+        drawn = self._holds.draw(reserved_around.get(), wants)
+        asked = [
+            (limit, rest) for limit, want in zip(limits, wants, strict=True) if (rest := drawn.rest(want)) is not None
+        ]
+        of_limits, rests = [limit for limit, _ in asked], [rest for _, rest in asked]
+        hold: Hold | None = None
+        try:
+            outcome = self._reserved(of_limits, rests, now_ns)
+            if isinstance(outcome, Refused):
+                raise self._refusal(refusing.of_row(outcome.row, of_limits, rests))
+            if isinstance(outcome, Stale):
+                return outcome
+            hold = self._holds.inside(outcome, drawn)
+            return hold
+        finally:
+            if hold is None:
+                self._holds.undraw(drawn)
 
     def _needed(self, call: PlannedCall, limit: Limit) -> int:
         budget = limit.budget

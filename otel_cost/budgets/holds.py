@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from otel_cost.budgets.spec import RowKey
+from otel_cost.budgets.stores.base import Want
 from otel_cost.forking import after_fork_in_child
 
 LET_THROUGH: Final = "~"
@@ -21,37 +22,43 @@ MAX_AGE_S: Final = 3600.0
 
 
 class Hold:
-    """Room that was taken for a call. Give it back once the call's span has ended; again does nothing.
+    """Room that was taken for a call, or for a block of code and the calls in it. Give it back once the call's span has
+    ended, or the block; again does nothing.
 
     Bound to the span that tells the call's cost, it is settled by that span's record, and then nothing is left to give
-    back.
+    back. A block's room stays until the last call that drew on it is over.
 
     Attributes:
         id: The store's name for it; empty where nothing is held.
         rows: Where the room is.
-        within: A hold of the code around, out of which the rows that it has are settled.
-        left_nano: What of a block's reservation its calls have not used up; 0 for a call's own hold.
+        within: The hold of the block around that room was drawn from.
+        drawn_nano: How much.
+        size_nano: What a block reserved, in nano-USD; 0 for a call's own hold.
+        left_nano: What of that its calls have neither spent nor drawn.
     """
 
-    __slots__ = ("_holds", "id", "key", "left_nano", "rows", "within")
+    __slots__ = ("_holds", "closed", "drawn_nano", "id", "key", "left_nano", "rows", "size_nano", "users", "within")
 
-    def __init__(
-        self,
-        holds: Holds | None = None,
-        id: str = "",
-        rows: tuple[RowKey, ...] = (),
-        within: Hold | None = None,
-    ) -> None:
+    def __init__(self, holds: Holds | None = None, id: str = "", rows: tuple[RowKey, ...] = ()) -> None:
         self._holds = holds
         self.id = id
         self.rows = rows
-        self.within = within
+        self.within: Hold | None = None
+        self.drawn_nano = 0
         self.key = ""
+        self.size_nano = 0
         self.left_nano = 0
+        self.users = 0
+        self.closed = False
 
-    def draw(self, amount_nano: int) -> None:
-        """A call inside has cost this."""
-        self.left_nano = max(0, self.left_nano - amount_nano)
+    def covers(self, row: RowKey) -> bool:
+        """Whether it has room in ``row``, of its own or drawn from the block around."""
+        return row in self.rows or (self.within is not None and self.within.covers(row))
+
+    def hold_for_block(self, amount_nano: int) -> None:
+        """Calls of a block may draw on it."""
+        if self._holds is not None:
+            self.size_nano = self.left_nano = amount_nano
 
     def bind(self, record_key: str) -> None:
         """The record with this key settles the hold."""
@@ -71,6 +78,20 @@ class Hold:
 
 
 NO_HOLD: Final = Hold()
+
+
+class Drawn(NamedTuple):
+    """What a call, or a block inside another, has out of the block around it."""
+
+    within: Hold | None = None
+    amount_nano: int = 0
+
+    def rest(self, want: Want) -> Want | None:
+        """What is still wanted of the store; None where nothing is."""
+        if self.within is None or not want.amount_nano or not self.within.covers(want.row):
+            return want
+        rest = want.amount_nano - self.amount_nano
+        return want._replace(amount_nano=rest) if rest > 0 else None
 
 
 class Holds:
@@ -98,14 +119,60 @@ class Holds:
             self._open[hold_id] = time.monotonic()
         return hold
 
-    def inside(self, within: Hold | None, hold: Hold) -> Hold:
-        """The hold of a call in a block that has one: ``hold`` has what that does not cover, perhaps nothing."""
-        if within is None:
+    def around(self, hold: Hold | None) -> Hold | None:
+        """``hold``, or the nearest block around it that is still open here. A task may outlive the block that began it,
+        and a forked child has none of its parent's."""
+        while hold is not None and (hold.closed or hold.id not in self._open):
+            hold = hold.within
+        return hold
+
+    def draw(self, around: Hold | None, wants: Sequence[Want]) -> Drawn:
+        """Take what ``wants`` need out of the block around, as far as it has that left."""
+        with self._lock:
+            within = self.around(around)
+            while within is not None and not within.left_nano:
+                within = self.around(within.within)
+            if within is None:
+                return Drawn()
+            needed = max((want.amount_nano for want in wants if within.covers(want.row)), default=0)
+            if not needed:
+                return Drawn()
+            amount = min(needed, within.left_nano)
+            within.left_nano -= amount
+            within.users += 1
+            return Drawn(within, amount)
+
+    def undraw(self, drawn: Drawn) -> None:
+        """It was not needed."""
+        if drawn.within is not None:
+            self._put_back(drawn.within, drawn.amount_nano)
+
+    def inside(self, hold: Hold, drawn: Drawn) -> Hold:
+        """The hold of a call in a block that has one: ``hold`` has what was not drawn, perhaps nothing."""
+        if drawn.within is None:
             return hold
         if hold is NO_HOLD:
             hold = self.take(INSIDE + uuid.uuid4().hex, ())
-        hold.within = within
+        hold.within, hold.drawn_nano = drawn
         return hold
+
+    def settled(self, hold: Hold, spent_nano: int) -> None:
+        """What ``hold`` had drawn is the block's again, but for what was spent."""
+        if hold.within is not None:
+            self._put_back(hold.within, hold.drawn_nano - spent_nano)
+
+    def spent(self, block: Hold, amount_nano: int) -> None:
+        """Something in a block has cost this without having drawn on it before."""
+        with self._lock:
+            block.left_nano = max(0, block.left_nano - amount_nano)
+
+    def _put_back(self, block: Hold, amount_nano: int) -> None:
+        with self._lock:
+            block.left_nano = max(0, block.left_nano + amount_nano)
+            block.users -= 1
+            last = block.closed and not block.users
+        if last:
+            self.give_back(block)
 
     def bind(self, hold: Hold, record_key: str) -> None:
         with self._lock:
@@ -123,11 +190,16 @@ class Holds:
             return hold
 
     def give_back(self, hold: Hold) -> None:
+        """Nothing more is going to be spent out of ``hold``, but by calls that have drawn on it and are under way."""
         with self._lock:
+            hold.closed = True
+            if hold.users:
+                return
             self._by_key.pop(hold.key, None)
             was_open = self._open.pop(hold.id, None) is not None
         if was_open:
             self._release(hold.id)
+            self.settled(hold, hold.size_nano - hold.left_nano)
 
     def to_renew(self) -> list[str]:
         """The ids of holds that are still open, and not forgotten."""

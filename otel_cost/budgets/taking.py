@@ -72,11 +72,17 @@ class Taking:
     def take(self, record: CostRecord) -> None:
         """Settle a record. Its start decides the period, unless room was reserved for it."""
         hold = self.holds.settling(record.key)
-        jobs = list(self._jobs(record, hold)) if record.charge.status not in NO_MONEY else []
+        within = hold.within or self.holds.around(reserved_around.get())
+        jobs = list(self._jobs(record, hold, within)) if record.charge.status not in NO_MONEY else []
         if hold.id and not any(job.hold_id == hold.id for job in jobs):
             self.give_back(hold.id)
         for job in jobs:
             self._put(job, sum(part.nano for part in job.parts))
+        spent_nano = max((part.nano for job in jobs if not job.closes for part in job.parts), default=0)
+        if hold.within is not None:
+            self.holds.settled(hold, spent_nano)
+        elif within is not None:
+            self.holds.spent(within, spent_nano)
 
     def void(self, void: Void) -> None:
         """Take back what a record was settled with: it was another span of a call that had been counted."""
@@ -95,32 +101,33 @@ class Taking:
         else:
             self.background.put(Due(job, amount_nano))
 
-    def _jobs(self, record: CostRecord, hold: Hold) -> Iterator[_Settle]:
-        within = hold.within or reserved_around.get()
+    def _jobs(self, record: CostRecord, hold: Hold, within: Hold | None) -> Iterator[_Settle]:
         own: list[_Part] = []
-        drawn: list[_Part] = []
+        drawn: dict[str, list[_Part]] = {}
         for budget in self._applying.budgets.values():
-            part = self._part(budget, record, hold, within)
+            part = self._part(budget, record, (hold, *_outwards(within)))
             if part is not None:
-                (drawn if part[0] else own).append(part[1])
-        if drawn and within is not None:
-            within.draw(record.charge.amount_nano)
-            yield _Settle(record.key, tuple(drawn), within.id, closes=False)
+                holder, what = part
+                (drawn.setdefault(holder.id, []) if holder not in (None, hold) else own).append(what)
+        for hold_id, parts in drawn.items():
+            yield _Settle(record.key, tuple(parts), hold_id, closes=False)
         if own or hold.rows:
             yield _Settle(record.key, tuple(own), hold.id, closes=True)
 
-    def _part(self, budget: Budget, record: CostRecord, hold: Hold, within: Hold | None) -> tuple[bool, _Part] | None:
-        """What ``budget`` gets, and whether out of the reservation around; None where it gets nothing."""
+    def _part(self, budget: Budget, record: CostRecord, holds: Sequence[Hold]) -> tuple[Hold | None, _Part] | None:
+        """What ``budget`` gets, and the innermost hold that has room for it; None where it gets nothing."""
         facts = facts_of_record(record)
         counted = self._applying.counted(budget, record.charge, facts, record.start_ns)
         if counted is None:
             return None
         row, amount = counted
-        for held in (*hold.rows, *(within.rows if within is not None else ())):
+        holder: Hold | None = None
+        for hold, held in ((hold, held) for hold in holds for held in hold.rows):
             if held.budget == row.budget and held.scope == row.scope:
-                row = held  # of the period that it was reserved in
+                holder, row = hold, held  # of the period that it was reserved in
+                break
         limit = partial(self._limits.of, budget, row, facts, record.start_ns)
-        return within is not None and row in within.rows, _Part(limit, amount)
+        return holder, _Part(limit, amount)
 
     # --- the store ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +154,7 @@ class Taking:
             self._decisions.forget()
             self._limits.refresh()
         for job in jobs:
-            if job.hold_id.startswith(LET_THROUGH):
+            if job.closes and job.hold_id.startswith(LET_THROUGH):
                 self._decisions.give_back(job.hold_id)
         by_row = {limit.row: limit for of_job in limits for limit in of_job}
         self._tell([posting for postings in outcome for posting in postings], by_row)
@@ -167,3 +174,10 @@ class Taking:
 def _stored(hold_id: str) -> str:
     """The id that the store knows; empty for a hold of this process alone."""
     return "" if hold_id[:1] in NOT_STORED else hold_id
+
+
+def _outwards(hold: Hold | None) -> Iterator[Hold]:
+    """A block's hold, and those of the blocks around it."""
+    while hold is not None:
+        yield hold
+        hold = hold.within
