@@ -2,12 +2,14 @@
 
 ``opentelemetry-instrument`` installs otel-cost by itself. Elsewhere call :func:`install` with your ``TracerProvider``
 before the first tracer is used. :class:`labels` says who spends; :class:`BudgetExceeded` is the one error that a call
-can raise because of otel-cost, and only where a blocking budget was configured.
+can raise because of otel-cost, and only where a blocking budget was configured. :class:`guard` asks the budgets before
+a block of code, :func:`can_spend` only asks.
 """
 
 from __future__ import annotations
 
 from otel_cost.errors import BudgetExceeded, ConfigError, InvalidUsage, LedgerError, OtelCostError
+from otel_cost.guarding import Decision, can_spend, can_spend_async, guard
 from otel_cost.labelling import labels
 from otel_cost.model import Charge
 from otel_cost.processor import CostSpanProcessor, charge_of
@@ -21,15 +23,19 @@ __all__ = [
     "Charge",
     "ConfigError",
     "CostSpanProcessor",
+    "Decision",
     "InvalidUsage",
     "LedgerError",
     "OtelCostError",
     "Runtime",
     "__version__",
+    "can_spend",
+    "can_spend_async",
     "charge_of",
     "compute",
     "current",
     "disabled",
+    "guard",
     "install",
     "labels",
     "record_infrastructure",

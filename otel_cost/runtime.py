@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 from weakref import ref
 
 from opentelemetry import context, trace
@@ -20,7 +20,7 @@ from opentelemetry.trace import Span, Tracer
 from opentelemetry.trace.span import format_trace_id
 
 from otel_cost import dialects, labelling, semconv, shield
-from otel_cost.budgets import NO_HOLD, Budgets, Hold
+from otel_cost.budgets import NO_HOLD, Budgets, Decision, Hold
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import budget_of
 from otel_cost.budgets.stores import Store, store_of
@@ -28,7 +28,7 @@ from otel_cost.config import Config, load_config
 from otel_cost.errors import ConfigError
 from otel_cost.estimating import Estimator, installed_tokenizer
 from otel_cost.matching import Matcher
-from otel_cost.model import Layer, PlannedCall
+from otel_cost.model import EMPTY, Layer, PlannedCall
 from otel_cost.pipeline import Pipeline
 from otel_cost.planned_prices import PlannedPrices
 from otel_cost.pricing import Pricer, pricer_of
@@ -41,6 +41,7 @@ from otel_cost.telemetry import Telemetry
 __all__ = ["Hold", "Runtime", "current", "install", "install_at_startup", "uninstall"]
 
 _log = logging.getLogger(semconv.LOGGER)
+T = TypeVar("T")
 
 
 class Runtime:
@@ -116,13 +117,31 @@ class Runtime:
         if not self.budgets.may_block or not _in_asyncio():
             # Under another async library there is no executor to be had without depending on it.
             return self.budgets.admit(labelled, trace_id)
-        admit = partial(self.budgets.admit, labelled, trace_id)
-        asking = asyncio.get_running_loop().run_in_executor(None, partial(contextvars.copy_context().run, admit))
-        try:
-            return await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            asking.add_done_callback(_release_late)
-            raise
+        return await _aside(partial(self.budgets.admit, labelled, trace_id), late=Hold.release)
+
+    def facts(self) -> Mapping[str, str]:
+        """What budgets can match and split by, of the code that asks: its labels, and its trace."""
+        return {**self._labels(EMPTY), "trace": self._trace_id()}
+
+    def reserve(self, amount_nano: int) -> Hold:
+        """Ask the budgets for room for a block of code.
+
+        Raises:
+            BudgetExceeded: a blocking budget says no.
+        """
+        return self.budgets.reserve(self.facts(), amount_nano)
+
+    async def reserve_async(self, amount_nano: int) -> Hold:
+        """As :meth:`reserve`, without ever blocking the event loop. Raises the same."""
+        if self.budgets.store.local or not _in_asyncio():
+            return self.reserve(amount_nano)
+        return await _aside(partial(self.budgets.reserve, self.facts(), amount_nano), late=Hold.release)
+
+    async def check_async(self, amount_nano: int) -> Decision:
+        """What the budgets would say to an amount, without ever blocking the event loop."""
+        if self.budgets.store.local or not _in_asyncio():
+            return self.budgets.check(self.facts(), amount_nano)
+        return await _aside(partial(self.budgets.check, self.facts(), amount_nano))
 
     def tracer(self, scope: str, version: str) -> Tracer:
         """A tracer of the provider that this was installed into."""
@@ -153,12 +172,6 @@ class Runtime:
         return self.pipeline.flush(timeout_s)
 
     def _labelled(self, call: PlannedCall) -> PlannedCall:
-        said: Mapping[str, str] = {
-            **labelling.from_baggage(self.config.labels.baggage),
-            **labelling.current(),
-            **call.labels,
-        }
-        resource = self.provider.resource.attributes
         return PlannedCall(
             provider=call.provider,
             model=call.model,
@@ -166,8 +179,13 @@ class Runtime:
             input_bytes=call.input_bytes,
             max_output_tokens=call.max_output_tokens,
             choices=call.choices,
-            labels=self._resolver.resolve(resource, labels_around(self._resolver, context.get_current()), said),
+            labels=self._labels(call.labels),
         )
+
+    def _labels(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        said = {**labelling.from_baggage(self.config.labels.baggage), **labelling.current(), **own}
+        around = labels_around(self._resolver, context.get_current())
+        return self._resolver.resolve(self.provider.resource.attributes, around, said)
 
     def _trace_id(self) -> str:
         span_context = trace.get_current_span().get_span_context()
@@ -286,10 +304,20 @@ def _in_asyncio() -> bool:
     return True
 
 
-def _release_late(asking: asyncio.Future[Hold]) -> None:
-    """The call was cancelled while it waited for room: what was taken meanwhile is given back."""
-    if not asking.cancelled() and asking.exception() is None:
-        asking.result().release()
+async def _aside(ask: Callable[[], T], late: Callable[[T], None] = lambda _answer: None) -> T:
+    """Ask in a thread, in the caller's context. ``late`` gets an answer that comes when its caller was cancelled: room
+    that was taken has to be given back."""
+
+    def answered(asking: asyncio.Future[T]) -> None:
+        if not asking.cancelled() and asking.exception() is None:
+            late(asking.result())
+
+    asking = asyncio.get_running_loop().run_in_executor(None, partial(contextvars.copy_context().run, ask))
+    try:
+        return await asyncio.shield(asking)
+    except asyncio.CancelledError:
+        asking.add_done_callback(answered)
+        raise
 
 
 def _kind_of(span: Span) -> str:

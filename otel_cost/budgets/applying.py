@@ -33,7 +33,7 @@ class Applying:
         found = [
             self.limits.of(budget, row, facts, at_ns)
             for budget in self.budgets.values()
-            if (row := self.row(budget, facts, at_ns)) is not None
+            if budget.is_about(facts) and (row := self.row(budget, facts, at_ns)) is not None
         ]
         return sorted(found, key=lambda limit: limit.row)
 

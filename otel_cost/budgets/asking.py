@@ -88,7 +88,7 @@ class Asking:
         for _ in range(_TRIES):
             limits = [limit for limit in self._applying.to(facts, now_ns) if limit.says_no]
             self._stop_at_paused(limits)
-            outcome = self._taken(limits, [_want(limit, needed(limit)) for limit in limits], now_ns)
+            outcome = self._taken(limits, [want_of(limit, needed(limit)) for limit in limits], now_ns)
             if isinstance(outcome, Hold):
                 return outcome
             self._decisions.forget()
@@ -159,7 +159,7 @@ class Asking:
         self.unreachable += 1
         closed = next((limit for limit in limits if limit.budget.fail_closed), None)
         if closed is not None:
-            raise self._refusal(Refusal(closed, f"{error}, and fail is closed", retry_after_s=1.0)) from error
+            raise self._refusal(refusing.unreachable(closed, error)) from error
         if not self._said_unreachable:
             self._said_unreachable = True
             _log.error("%s: calls are made without asking the budgets (said once, then counted)", error)
@@ -178,7 +178,8 @@ class Asking:
             return 0
 
 
-def _want(limit: Limit, needed_nano: int) -> Want:
+def want_of(limit: Limit, needed_nano: int) -> Want:
+    """What to ask the store for, where a budget needs ``needed_nano``."""
     if limit.action != "block":
         return Want(limit.row, 0, ends_ns=limit.ends_ns)
     # A limit that is spent is spent also for what needs nothing.

@@ -129,18 +129,25 @@ class Holds:
     def draw(self, around: Hold | None, wants: Sequence[Want]) -> Drawn:
         """Take what ``wants`` need out of the block around, as far as it has that left."""
         with self._lock:
-            within = self.around(around)
-            while within is not None and not within.left_nano:
-                within = self.around(within.within)
-            if within is None:
-                return Drawn()
-            needed = max((want.amount_nano for want in wants if within.covers(want.row)), default=0)
-            if not needed:
-                return Drawn()
-            amount = min(needed, within.left_nano)
-            within.left_nano -= amount
-            within.users += 1
-            return Drawn(within, amount)
+            drawn = self._drawable(around, wants)
+            if drawn.within is not None:
+                drawn.within.left_nano -= drawn.amount_nano
+                drawn.within.users += 1
+            return drawn
+
+    def peek(self, around: Hold | None, wants: Sequence[Want]) -> Drawn:
+        """What :meth:`draw` would take."""
+        with self._lock:
+            return self._drawable(around, wants)
+
+    def _drawable(self, around: Hold | None, wants: Sequence[Want]) -> Drawn:
+        within = self.around(around)
+        while within is not None and not within.left_nano:
+            within = self.around(within.within)
+        if within is None:
+            return Drawn()
+        needed = max((want.amount_nano for want in wants if within.covers(want.row)), default=0)
+        return Drawn(within, min(needed, within.left_nano)) if needed else Drawn()
 
     def undraw(self, drawn: Drawn) -> None:
         """It was not needed."""

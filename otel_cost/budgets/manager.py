@@ -9,6 +9,7 @@ from typing import Final
 from otel_cost.budgets.applying import Applying
 from otel_cost.budgets.asking import Asking
 from otel_cost.budgets.changing import Changing
+from otel_cost.budgets.checking import Checking, Decision
 from otel_cost.budgets.deciding import Decisions
 from otel_cost.budgets.evaluate import BudgetEvent
 from otel_cost.budgets.holds import NO_HOLD, Hold
@@ -89,6 +90,9 @@ class Budgets:
             reserving=reserving, has_price=has_price, make_room=self._make_room, hold_ttl_ns=self._hold_ttl_ns,
             clock_ns=clock_ns,
         )  # fmt: skip
+        self._checking = Checking(
+            self._applying, self.store, self._taking.holds, make_room=self._make_room, clock_ns=clock_ns
+        )
         self._changing = Changing(
             self.budgets, self.store, self.limits, self._teller, rows_now=self._rows_now, clock_ns=clock_ns
         )
@@ -135,13 +139,17 @@ class Budgets:
         return self._watched(self._asking.for_call(call, facts_of_call(call, trace_id)))
 
     def reserve(self, facts: Mapping[str, str], amount_nano: int) -> Hold:
-        """Room for ``amount_nano`` against every budget that applies to ``facts``. Raises as :meth:`admit`."""
+        """Room for ``amount_nano`` against every budget that applies to ``facts``, which calls draw on while it is in
+        ``reserved_around``. Budgets by what only a call has (its model) do not apply. Raises as :meth:`admit`."""
         if not self.budgets:
             return NO_HOLD
         hold = self._watched(self._asking.for_amount(facts, lambda _limit: amount_nano))
-        if hold is not NO_HOLD:
-            hold.left_nano = amount_nano
+        hold.hold_for_block(amount_nano)
         return hold
+
+    def check(self, facts: Mapping[str, str], amount_nano: int) -> Decision:
+        """Whether :meth:`reserve` would get room right now. Reserves nothing, tells nobody."""
+        return self._checking.decide(facts, amount_nano) if self.budgets else Decision(True)
 
     def _watched(self, hold: Hold) -> Hold:
         if not self.store.local:

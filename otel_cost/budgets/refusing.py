@@ -57,6 +57,10 @@ def paused_by_hand(limit: Limit, spent_nano: int) -> Refusal:
     return Refusal(limit, "somebody paused it (otel-cost budgets resume lets it go on)", spent_nano)
 
 
+def unreachable(limit: Limit, error: Exception) -> Refusal:
+    return Refusal(limit, f"{error}, and fail is closed", retry_after_s=1.0)
+
+
 def of_row(state: RowState, limits: Sequence[Limit], wants: Sequence[Want]) -> Refusal:
     """Why the row in ``state`` said no to its want."""
     limit, want = next(pair for pair in zip(limits, wants, strict=True) if pair[1].row == state.row)

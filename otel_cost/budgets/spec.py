@@ -17,7 +17,8 @@ from otel_cost.settings_values import parse_duration, parse_instant, parse_perce
 UNBOUNDED: Final = frozenset({"session", "trace", "user", "conversation", "execution"})
 """Labels without a bound: rows by them expire and have no gauges of their own."""
 
-
+CALL_FACTS: Final = frozenset({"provider", "model", "operation", "kind"})
+"""What is known of a call, but not of a block of code that makes some."""
 PPM: Final = 1_000_000
 """Thresholds are integers in millionths of the limit: 800,000 is 80 %."""
 Scope = tuple[tuple[str, str], ...]
@@ -89,6 +90,11 @@ class Budget:
     def scope_labels(self) -> tuple[str, ...]:
         """The labels that its rows are told apart by."""
         return (self.period,) if self.period in ("session", "trace") else self.per
+
+    def is_about(self, facts: Mapping[str, str]) -> bool:
+        """Whether it can be told from ``facts`` which of its rows they belong to: a budget by model says nothing about
+        a block of code, only about each call in it."""
+        return not (CALL_FACTS - facts.keys()).intersection((*self.per, *self.match))
 
     @property
     def actions(self) -> set[Action]:

@@ -122,7 +122,7 @@ class Taking:
             return None
         row, amount = counted
         holder: Hold | None = None
-        for hold, held in ((hold, held) for hold in holds for held in hold.rows):
+        for hold, held in ((one, held) for one in holds for held in one.rows):
             if held.budget == row.budget and held.scope == row.scope:
                 holder, row = hold, held  # of the period that it was reserved in
                 break

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from otel_cost import callers, runtime
+from otel_cost.errors import BudgetExceeded
+from otel_cost.guarding import Amount, guard
+from otel_cost.middleware.limiting import Answer, Incoming, Labels, Limiting
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -14,25 +18,59 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class WsgiMiddleware:
-    """Around a WSGI app. Does nothing where otel-cost is not installed."""
+    """Around a WSGI app. Does nothing where otel-cost is not installed. The arguments are those of
+    :class:`otel_cost.middleware.AsgiMiddleware`; here an answer has begun with the first part of its body.
 
-    def __init__(self, app: App) -> None:
+    Flask and Django make an answer of their own out of an error before it gets here: give them an error handler with
+    :func:`otel_cost.middleware.answer_to`.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        budgets: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        scope: Callable[[Incoming], Labels] | None = None,
+        estimated_usd: Amount | None = None,
+        answer_escaped: bool = True,
+        figures: bool = True,
+    ) -> None:
         self._app = app
+        limiting = Limiting(
+            include=include, exclude=exclude, scope=scope, estimated_usd=estimated_usd,
+            answer_escaped=answer_escaped, figures=figures,
+        )  # fmt: skip
+        self._limiting = limiting if budgets else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         installed = runtime.current()
         if installed is None:
             return self._app(environ, start_response)
         headers = {_header(name): value for name, value in environ.items() if name.startswith("HTTP_")}
+        address = str(environ.get("REMOTE_ADDR", ""))
         route = _Route(environ, start_response)
-        with callers.around(installed.config, headers, str(environ.get("REMOTE_ADDR", "")), route.template):
+        with callers.around(installed.config, headers, address, route.template):
             # The server takes the body out when the call below has long returned; a streamed answer is made only then.
             inside = contextvars.copy_context()
-        return _Body(inside, inside.run(self._app, environ, route.start_response))
+        if self._limiting is None:
+            return _Body(inside, inside.run(self._app, environ, route.start_response))
+        request = Incoming(str(environ.get("REQUEST_METHOD", "")), _path(environ), headers, address, environ)
+        guard = inside.run(self._limiting.guard, request)
+        if guard is None:
+            return _Body(inside, inside.run(self._app, environ, route.start_response))
+        return _Limited(self._limiting, request, inside, guard).answered(self._app, environ, route.start_response)
 
 
 def _header(name: str) -> str:
     return name.removeprefix("HTTP_").replace("_", "-").lower()
+
+
+def _path(environ: Environ) -> str:
+    """The path as ASGI has it: decoded, from the root of the server on."""
+    path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 class _Route:
@@ -73,3 +111,80 @@ class _Body:
         close = getattr(self._body, "close", None)
         if close is not None:
             self._inside.run(close)
+
+
+class _Limited:
+    """One request in its block: refused before the app runs, or answered for where the app does not begin to."""
+
+    def __init__(self, limiting: Limiting, request: Incoming, inside: contextvars.Context, block: guard) -> None:
+        self._limiting = limiting
+        self._request = request
+        self._inside = inside
+        self._block = block
+
+    def answered(self, app: App, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            self._inside.run(self._block.__enter__)
+        except BudgetExceeded as error:
+            return _say(self._limiting.refusal(error, self._request), start_response)
+        body: Iterable[bytes] | None = None
+        try:
+            made = self._inside.run(app, environ, start_response)
+            body = _LimitedBody(self._inside, made, self.end, partial(self.said_instead, start_response))
+        except BudgetExceeded as error:
+            body = self.said_instead(start_response, error)
+        finally:
+            if not isinstance(body, _LimitedBody):
+                self.end()
+        return body
+
+    def said_instead(self, start_response: StartResponse, error: BudgetExceeded) -> Iterable[bytes]:
+        """The answer in the place of one that has not begun. Raises ``error`` where there is to be none."""
+        if not self._limiting.answer_escaped:
+            raise error
+        answer = self._inside.run(self._limiting.escaped, error, self._request)
+        return _say(answer, start_response, (type(error), error, error.__traceback__))
+
+    def end(self) -> None:
+        self._inside.run(self._block.__exit__, None, None, None)
+
+
+class _LimitedBody(_Body):
+    """A body that may turn out to be a budget's no before its first part is there."""
+
+    def __init__(
+        self,
+        inside: contextvars.Context,
+        body: Iterable[bytes],
+        end: Callable[[], None],
+        said_instead: Callable[[BudgetExceeded], Iterable[bytes]],
+    ) -> None:
+        super().__init__(inside, body)
+        self._end = end
+        self._said_instead = said_instead
+        self._begun = False
+        self._instead: Iterator[bytes] | None = None
+
+    def __next__(self) -> bytes:
+        if self._instead is not None:
+            return next(self._instead)
+        try:
+            part = super().__next__()
+        except BudgetExceeded as error:
+            if self._begun:
+                raise
+            self._instead = iter(self._said_instead(error))
+            return next(self._instead, b"")
+        self._begun = self._begun or bool(part)
+        return part
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._end()
+
+
+def _say(answer: Answer, start_response: StartResponse, *instead_of: object) -> Iterable[bytes]:
+    start_response(f"{answer.status} {answer.reason}", list(answer.headers), *instead_of)
+    return [answer.body] if answer.body else []
