@@ -182,7 +182,12 @@ class _LimitedBody(_Body):
         try:
             super().close()
         finally:
-            self._end()
+            end, self._end = self._end, _ended
+            end()
+
+
+def _ended() -> None:
+    """Some servers close a body twice."""
 
 
 def _say(answer: Answer, start_response: StartResponse, *instead_of: object) -> Iterable[bytes]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import httpx
 import uvicorn
@@ -65,9 +66,9 @@ class Server:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[Server]:
+def serving(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> Iterator[Server]:
     server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="on")
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
     )
     thread = threading.Thread(target=server.run)
     thread.start()
