@@ -1,4 +1,4 @@
-"""Asking budgets from the app's own code: room for a block before it runs, and whether there would be room.
+"""Budgets in the app's own code: room for a block before it runs, whether there would be room, and what happens.
 
 ``with otel_cost.guard(estimated_usd=0.50, team="search"): ...`` asks every budget that applies to those labels before
 the block begins. What is estimated is reserved for the block: its calls draw on that and need room of their own only
@@ -23,13 +23,14 @@ from opentelemetry.context import Context
 
 from otel_cost import runtime
 from otel_cost.budgets import NO_HOLD, Decision, Hold, reserved_around
+from otel_cost.budgets.listening import BudgetNotice
 from otel_cost.labelling import labels
 from otel_cost.model import NANO
 from otel_cost.runtime import Runtime
 from otel_cost.stepping import AsyncSteps, Steps, awaited
 from otel_cost.switching import is_disabled
 
-__all__ = ["Decision", "can_spend", "can_spend_async", "guard"]
+__all__ = ["BudgetNotice", "Decision", "can_spend", "can_spend_async", "guard", "on_budget_event"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -238,6 +239,29 @@ async def can_spend_async(estimated_usd: Amount = 0, **labels: str | int | None)
     with _labelled(labels):
         installed = _asked()
         return Decision(True) if installed is None else await installed.check_async(nano)
+
+
+def on_budget_event(callback: Callable[[BudgetNotice], object]) -> Callable[[], None]:
+    """Call ``callback`` with every threshold, breach, blocked call, pause and resumption of a budget that this process
+    brings about or finds.
+
+    Callbacks run one after the other on one background thread, never on the thread of a call: they may take their time,
+    but not for ever, since past 1,000 waiting notices further ones are dropped. What a callback raises is logged once.
+    Of each budget, scope, threshold and event one notice comes within the budget's ``cooldown``; the next one says how
+    many there were in between. At the end of the process there are two seconds for what waits.
+
+    Args:
+        callback: A plain function. May be added before ``install()``.
+
+    Returns:
+        A function that ends it.
+
+    Raises:
+        TypeError: the callback is a coroutine function, which nobody would await.
+    """
+    if inspect.iscoroutinefunction(callback):
+        raise TypeError("a budget callback is a plain function: it runs on a thread, where nobody awaits it")
+    return runtime.listeners.add(callback)
 
 
 def _labelled(values: Mapping[str, str | int | None]) -> labels:

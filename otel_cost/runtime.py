@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 from weakref import ref
 
 from opentelemetry import context, trace
@@ -20,7 +19,8 @@ from opentelemetry.trace import Span, Tracer
 from opentelemetry.trace.span import format_trace_id
 
 from otel_cost import dialects, labelling, semconv, shield
-from otel_cost.budgets import NO_HOLD, Budgets, Decision, Hold
+from otel_cost.budgets import NO_HOLD, BudgetEvent, Budgets, Decision, Hold
+from otel_cost.budgets.listening import Listeners
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import budget_of
 from otel_cost.budgets.stores import Store, store_of
@@ -29,6 +29,7 @@ from otel_cost.errors import ConfigError
 from otel_cost.estimating import Estimator, installed_tokenizer
 from otel_cost.matching import Matcher
 from otel_cost.model import EMPTY, Layer, PlannedCall
+from otel_cost.off_loop import aside, in_asyncio
 from otel_cost.pipeline import Pipeline
 from otel_cost.planned_prices import PlannedPrices
 from otel_cost.pricing import Pricer, pricer_of
@@ -38,10 +39,17 @@ from otel_cost.sdk_setup import has_sdk, when_sdk_is_set
 from otel_cost.settings_values import parse_duration
 from otel_cost.telemetry import Telemetry
 
-__all__ = ["Hold", "Runtime", "current", "install", "install_at_startup", "uninstall"]
+__all__ = [
+    "Hold",
+    "Runtime",
+    "current",
+    "install",
+    "install_at_startup",
+    "listeners",
+    "uninstall",
+]
 
 _log = logging.getLogger(semconv.LOGGER)
-T = TypeVar("T")
 
 
 class Runtime:
@@ -64,7 +72,7 @@ class Runtime:
         prices = PlannedPrices(self.pricer)
         self.budgets = Budgets(
             [budget_of(settings) for settings in config.budgets],
-            on_event=lambda event: self.telemetry.budget_event(event),
+            on_event=self._on_budget_event,
             reserving=Reserving(prices.cost_nano, prices.context_window),
             has_price=prices.has_price,
             store=store if store is not None else store_of(config),
@@ -99,6 +107,10 @@ class Runtime:
         if not self.pricer.ready():
             self.pricer.start_loading()
 
+    def _on_budget_event(self, event: BudgetEvent) -> None:
+        self.telemetry.budget_event(event)
+        listeners.tell(event, self.budgets.budgets[event.budget])
+
     def admit(self, call: PlannedCall) -> Hold:
         """Ask the budgets for room for one call; its labels are completed from the context.
 
@@ -114,10 +126,10 @@ class Runtime:
         if not self.budgets.present:
             return NO_HOLD
         labelled, trace_id = self._labelled(call), self._trace_id()
-        if not self.budgets.may_block or not _in_asyncio():
+        if not self.budgets.may_block or not in_asyncio():
             # Under another async library there is no executor to be had without depending on it.
             return self.budgets.admit(labelled, trace_id)
-        return await _aside(partial(self.budgets.admit, labelled, trace_id), late=Hold.release)
+        return await aside(partial(self.budgets.admit, labelled, trace_id), late=Hold.release)
 
     def facts(self) -> Mapping[str, str]:
         """What budgets can match and split by, of the code that asks: its labels, and its trace."""
@@ -133,15 +145,15 @@ class Runtime:
 
     async def reserve_async(self, amount_nano: int) -> Hold:
         """As :meth:`reserve`, without ever blocking the event loop. Raises the same."""
-        if self.budgets.store.local or not _in_asyncio():
+        if self.budgets.store.local or not in_asyncio():
             return self.reserve(amount_nano)
-        return await _aside(partial(self.budgets.reserve, self.facts(), amount_nano), late=Hold.release)
+        return await aside(partial(self.budgets.reserve, self.facts(), amount_nano), late=Hold.release)
 
     async def check_async(self, amount_nano: int) -> Decision:
         """What the budgets would say to an amount, without ever blocking the event loop."""
-        if self.budgets.store.local or not _in_asyncio():
+        if self.budgets.store.local or not in_asyncio():
             return self.budgets.check(self.facts(), amount_nano)
-        return await _aside(partial(self.budgets.check, self.facts(), amount_nano))
+        return await aside(partial(self.budgets.check, self.facts(), amount_nano))
 
     def tracer(self, scope: str, version: str) -> Tracer:
         """A tracer of the provider that this was installed into."""
@@ -168,8 +180,10 @@ class Runtime:
         return span if node.claim() else None
 
     def force_flush(self, timeout_s: float = 30.0) -> bool:
-        """Settle everything that ended so far. False when that took longer."""
-        return self.pipeline.flush(timeout_s)
+        """Settle everything that ended so far, and tell what that led to. False when that took longer."""
+        deadline = time.monotonic() + timeout_s
+        settled = self.pipeline.flush(timeout_s)
+        return listeners.flush(max(0.0, deadline - time.monotonic())) and settled
 
     def _labelled(self, call: PlannedCall) -> PlannedCall:
         return PlannedCall(
@@ -194,6 +208,8 @@ class Runtime:
 
 _lock: Final = threading.Lock()
 _current: Runtime | None = None
+listeners: Final = Listeners()
+"""Whoever listens to budgets. Of the process rather than of a runtime, so that callbacks may be there before one is."""
 
 
 def current() -> Runtime | None:
@@ -294,30 +310,7 @@ def uninstall() -> None:
     with _lock:
         _current = None
         _explained.clear()
-
-
-def _in_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-async def _aside(ask: Callable[[], T], late: Callable[[T], None] = lambda _answer: None) -> T:
-    """Ask in a thread, in the caller's context. ``late`` gets an answer that comes when its caller was cancelled: room
-    that was taken has to be given back."""
-
-    def answered(asking: asyncio.Future[T]) -> None:
-        if not asking.cancelled() and asking.exception() is None:
-            late(asking.result())
-
-    asking = asyncio.get_running_loop().run_in_executor(None, partial(contextvars.copy_context().run, ask))
-    try:
-        return await asyncio.shield(asking)
-    except asyncio.CancelledError:
-        asking.add_done_callback(answered)
-        raise
+        listeners.start_anew()
 
 
 def _kind_of(span: Span) -> str:
