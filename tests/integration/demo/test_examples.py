@@ -103,6 +103,41 @@ def test_the_web_app_says_who_asked(tmp_path: Path) -> None:
     assert "a-token" not in output
 
 
+def test_the_web_app_with_a_budget_answers_429(tmp_path: Path) -> None:
+    """FEATURES E5, E16, C9: a team that has spent its limit is told so, before anything is asked of the model."""
+    (port,) = free_ports(1)
+    settings = tmp_path / "small.yaml"
+    # 100 tokens in and 50 out cost 0.00012 USD, and a call may cost 0.0003 and some.
+    settings.write_text((EXAMPLES / "fastapi_budget.yaml").read_text().replace("0.50", "0.0006"))
+    with StandInProvider() as provider:
+        told = environment(provider, {"OTEL_TRACES_EXPORTER": "none", "OTEL_COST_CONFIG": str(settings)})
+        app = EXAMPLES / "fastapi_budget.py"
+        options = [f"{app.stem}:app", "--port", str(port), "--app-dir", str(app.parent)]
+        command = [*INSTRUMENT, sys.executable, "-m", "uvicorn", *options]
+        with (
+            processes.running(command, name="web", directory=tmp_path, environment=told) as web,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, headers={"x-team": "search"}) as client,
+        ):
+            until(lambda: "startup complete" in web.output(), "the app to start")
+            answers = [client.get("/summaries/7") for _ in range(6)]
+            asked = len(provider.requests)
+            last = client.get("/summaries/7")
+            assert len(provider.requests) == asked, "nothing is asked of the model"
+            assert client.get("/healthz").status_code == 200
+            assert client.get("/summaries/7", headers={"x-team": "other"}).status_code == 200
+            until(lambda: "to search-leads: budget 'team-day' (team='search')" in web.output(), "who is told")
+    assert answers[0].status_code == 200
+    assert last.status_code == 429
+    assert last.headers["content-type"] == "application/problem+json"
+    assert (last.json()["budget"], last.json()["scope"]) == ("team-day", {"team": "search"})
+    assert int(last.headers["retry-after"]) >= 1
+
+
+def test_the_settings_of_that_app_are_right() -> None:
+    (budget,) = load_config(EXAMPLES / "fastapi_budget.yaml", env={}).budgets
+    assert (budget.amount_usd, budget.action, budget.per) == (Decimal("0.50"), "block", ("team",))
+
+
 class TestSettings:
     FILE = EXAMPLES / "otel-cost.yaml"
 

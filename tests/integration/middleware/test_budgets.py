@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,8 @@ from websockets.sync.client import connect
 
 import otel_cost
 from otel_cost import runtime, semconv
-from otel_cost.config import BudgetSettings, Config, LabelSettings
+from otel_cost.budgets.stores import open_store
+from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config, LabelSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.middleware import AsgiMiddleware, Incoming, WsgiMiddleware, answer_to
 from tests.integration.middleware.apps import FRAMEWORKS, Acts, fastapi_app, served
@@ -244,6 +246,28 @@ def test_nothing_is_asked_where_otel_cost_is_not_installed(framework: str, clien
     runtime.uninstall()
     with served(framework, acts, budgets=True) as url:
         assert client.get(url + "/healthz", headers=TEAM).status_code == 200
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+def test_what_is_remembered_of_a_shared_store_is_counted(
+    framework: str, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FEATURES E5, E18: far from its limit a scope is let through without asking SQLite, and that shows."""
+    monkeypatch.setattr(runtime, "store_of", lambda _config: open_store(f"sqlite:///{tmp_path / 'budgets.db'}"))
+    budget = BudgetSettings("b", Decimal(10), action="block", period="total")
+    acts = Acts(make_world(Config(budgets=(budget,), budget_store=BudgetStoreSettings(cache="1h"))))
+    with served(framework, acts, budgets=True) as url:
+        assert [client.get(url + "/ask").status_code for _ in range(4)] == [200] * 4
+        assert acts.world.runtime.force_flush()
+        counts = [
+            acts.world.points(name) for name in (semconv.METRIC_BUDGET_CACHE_HITS, semconv.METRIC_BUDGET_CACHE_MISSES)
+        ]
+        assert counts == [[({}, 3)], [({}, 1)]]
+        spent = sum(state.spent_nano for state in acts.world.runtime.budgets.states())
+        assert spent == 4 * 3_500_000
+        acts.world.runtime.budgets.set_limit("b", amount_nano=1, actor="ada", reason="test")
+        assert client.get(url + "/ask").status_code == 429
+    acts.world.runtime.budgets.close()
 
 
 @pytest.mark.parametrize("query", ["", "?blocked=1"])
