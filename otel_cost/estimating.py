@@ -183,6 +183,12 @@ def _family(model: str) -> _Family:
     return found or (_OPENAI if _REASONERS.search(name) else _OTHER)
 
 
+def framing_of(model: str, *, conversation: bool, tools: bool) -> int:
+    """Tokens that the provider puts around a prompt's own. ``tools``: whether any are offered."""
+    family = _family(model)
+    return (family.framing if conversation else 0) + (family.tools if tools else 0)
+
+
 class Estimator:
     """Counts tokens. Thread-safe; cheap until it is asked.
 
@@ -193,6 +199,11 @@ class Estimator:
     def __init__(self, load: Callable[[], Tokenizer] | None = None) -> None:
         self._load = load
         self._tokenizer: Tokenizer | None = None
+
+    @property
+    def tokenizes(self) -> bool:
+        """Whether there is a tokenizer to be had."""
+        return self._load is not None
 
     def text(self) -> Text:
         """An empty text."""
@@ -217,9 +228,7 @@ class Estimator:
     ) -> Estimate:
         """As :meth:`tokens_of`, with what the provider puts around a prompt. ``tools``: whether any are offered."""
         found = self.tokens_of(text, model, roughly=roughly)
-        family = _family(model)
-        around = (family.framing if conversation else 0) + (family.tools if tools else 0)
-        return found._replace(tokens=found.tokens + around)
+        return found._replace(tokens=found.tokens + framing_of(model, conversation=conversation, tools=tools))
 
     def _loaded(self) -> Tokenizer | None:
         # Two threads may both load it: that costs time once, and a lock could be held by a thread that a fork left out.

@@ -5,7 +5,7 @@ Money is in integer nano-USD (1e-9 USD). Times are integer nanoseconds since the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -339,7 +339,11 @@ class Void:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A provider call about to be made, for guards: what is known before the answer."""
+    """A provider call about to be made, for guards: what is known before the answer.
+
+    ``input_bytes`` is never less than the tokens that are sent, as far as they can be seen. ``count_input`` counts them
+    with a tokenizer, about right; None, or what it returns None for, where there is none.
+    """
 
     provider: str
     model: str
@@ -348,6 +352,8 @@ class PlannedCall:
     max_output_tokens: int | None = None
     choices: int = 1
     labels: Mapping[str, str] = field(default_factory=empty)
+    service_tier: str = ""
+    count_input: Callable[[], int | None] | None = None
 
 
 def nano_to_usd(nano: int) -> float:

@@ -52,4 +52,6 @@ class PlannedPrices:
         return self._pricer.catalog(WAIT_S)
 
     def _query(self, call: PlannedCall) -> PriceQuery:
-        return PriceQuery(provider=call.provider, model=call.model, at_ns=self._clock_ns())
+        return PriceQuery(
+            provider=call.provider, model=call.model, at_ns=self._clock_ns(), service_tier=call.service_tier
+        )

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 from weakref import ref
@@ -186,15 +187,7 @@ class Runtime:
         return listeners.flush(max(0.0, deadline - time.monotonic())) and settled
 
     def _labelled(self, call: PlannedCall) -> PlannedCall:
-        return PlannedCall(
-            provider=call.provider,
-            model=call.model,
-            operation=call.operation,
-            input_bytes=call.input_bytes,
-            max_output_tokens=call.max_output_tokens,
-            choices=call.choices,
-            labels=self._labels(call.labels),
-        )
+        return replace(call, labels=self._labels(call.labels))
 
     def _labels(self, own: Mapping[str, str]) -> Mapping[str, str]:
         said = {**labelling.from_baggage(self.config.labels.baggage), **labelling.current(), **own}

@@ -200,14 +200,14 @@ def _is_asked(request: Request) -> bool:
 def _admit(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = runtime.admit(request.planned()) if _is_asked(request) else None
+        hold = runtime.admit(request.planned(runtime.estimator)) if _is_asked(request) else None
     return scope.call(runtime, request, hold)
 
 
 async def _admit_async(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
     with _Asking():
-        hold = await runtime.admit_async(request.planned()) if _is_asked(request) else None
+        hold = await runtime.admit_async(request.planned(runtime.estimator)) if _is_asked(request) else None
     return scope.call(runtime, request, hold)
 
 

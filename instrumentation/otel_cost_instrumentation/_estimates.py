@@ -115,16 +115,22 @@ class Estimates:
 
     def _input(self, prompt: Prompt, model: str, roughly: bool) -> tuple[Estimate, str]:
         """The tokens of the prompt, and what of it could not be seen."""
-        text, files = self._estimator.text(), 0
-        for piece in sent(*prompt.values):
-            if isinstance(piece, Unread):
-                text.add_tokens(piece.tokens)
-                files += piece.file
-            else:
-                text.add_apart(piece)
+        estimate, files = prompt_tokens(self._estimator, prompt, model, roughly=roughly)
         unseen = [f"files: {files}, taken for {FILE_TOKENS} tokens each"] if files else []
         unseen += [f"not what {name} stands for" for name in prompt.unseen]
-        estimate = self._estimator.prompt_tokens_of(
-            text, model, conversation=prompt.conversation, tools=prompt.tools, roughly=roughly
-        )
         return estimate, "".join(f", {part}" for part in unseen)
+
+
+def prompt_tokens(estimator: Estimator, prompt: Prompt, model: str, *, roughly: bool = False) -> tuple[Estimate, int]:
+    """The tokens of a prompt, and the files in it that were taken for some."""
+    text, files = estimator.text(), 0
+    for piece in sent(*prompt.values):
+        if isinstance(piece, Unread):
+            text.add_tokens(piece.tokens)
+            files += piece.file
+        else:
+            text.add_apart(piece)
+    estimate = estimator.prompt_tokens_of(
+        text, model, conversation=prompt.conversation, tools=prompt.tools, roughly=roughly
+    )
+    return estimate, files

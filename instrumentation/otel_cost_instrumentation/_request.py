@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from otel_cost import semconv
-from otel_cost.estimating import Text
+from otel_cost.estimating import Estimator, Text, framing_of
 from otel_cost.model import PlannedCall
-from otel_cost_instrumentation._estimates import Prompt, Written
+from otel_cost_instrumentation._estimates import Prompt, Written, prompt_tokens
 from otel_cost_instrumentation._read import Attributes
 from otel_cost_instrumentation._stream import Watcher, watched
 
@@ -81,15 +82,29 @@ class Request(NamedTuple):
     headers: Callable[[object], Attributes] | None = None
     parses_raw: bool = False
 
-    def planned(self) -> PlannedCall:
+    def planned(self, estimator: Estimator) -> PlannedCall:
+        """What budgets are asked about. The prompt is only counted if one of them reserves."""
         return PlannedCall(
             provider=self.provider,
             model=self.model,
             operation=self.operation,
-            input_bytes=self.input_bytes,
+            input_bytes=self.input_bytes + self._framing(),
             max_output_tokens=self.max_output_tokens,
             choices=self.choices,
+            service_tier=str(self.parameters.get(semconv.OPENAI_REQUEST_SERVICE_TIER, "")),
+            count_input=partial(self._input_tokens, estimator) if estimator.tokenizes else None,
         )
+
+    def _framing(self) -> int:
+        """Tokens that the provider adds to what is sent, which has no bytes for them."""
+        if self.prompt is None:
+            return 0
+        return framing_of(self.model, conversation=self.prompt.conversation, tools=self.prompt.tools)
+
+    def _input_tokens(self, estimator: Estimator) -> int | None:
+        if self.prompt is None:
+            return None
+        return prompt_tokens(estimator, self.prompt, self.model)[0].tokens
 
     def attributes(self) -> Attributes:
         """What is known when the span starts."""

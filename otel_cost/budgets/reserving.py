@@ -1,14 +1,15 @@
 """How much room a call is taken to need before it is made.
 
-Input: one token takes at least one byte of UTF-8, so bytes are a bound. Output: the request's own limit for each
+Input: one token takes at least one byte of UTF-8, so bytes are a bound; with a tokenizer, what it counts and a fifth
+more, which is far less and nearly always enough. Output: the request's own limit for each
 choice, where it has one; else by the budget's ``reserve:`` mode.
 
 - ``request``: what calls of that model were seen to write (99 of 100 of them), else ``OUTPUT_UNKNOWN``; at most
   ``reserve_cap_usd`` in all.
 - ``learned_p99``: the same, and learned output also stands in for a limit that the request has.
-- ``max``: the model's context window, and input at the dearest price that a cache can make of it. A bound that holds,
-  for
-  what a request shows: what the provider adds by itself (earlier responses, files, images, searches) it does not show.
+- ``max``: the model's context window, and input by its bytes at the dearest price that a cache can make of it. A bound
+  that holds, for what a request shows: what the provider adds by itself (earlier responses, files, images, searches) it
+  does not show.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from otel_cost.model import CostRecord, PlannedCall, Status, Usage
 
 OUTPUT_UNKNOWN: Final = 1024
 """Tokens that a call is taken to write where the request has no limit and nothing is known: some 750 words."""
+_COUNTED_PERCENT: Final = 120
+"""What is reserved of what a tokenizer counts: it is not the provider's own, and misses some (docs/estimates.md)."""
 _SAMPLES: Final = 200
 _ENOUGH: Final = 20
 """Samples of a model before what was learned counts."""
@@ -89,11 +92,17 @@ class Reserving:
 
     def _usages(self, mode: Reserve, call: PlannedCall) -> Iterator[Usage]:
         written = self._output_tokens(mode, call) * max(1, call.choices)
-        counts = {"input_tokens": call.input_bytes, "output_tokens": written}
+        counts = {"input_tokens": self._input_tokens(mode, call), "output_tokens": written}
         yield Usage.of(counts)
         if mode == "max" and call.input_bytes:
             for kept in ("cache_write_tokens", "cache_write_1h_tokens"):
                 yield Usage.of({**counts, "cache_write_tokens": call.input_bytes, kept: call.input_bytes})
+
+    def _input_tokens(self, mode: Reserve, call: PlannedCall) -> int:
+        counted = call.count_input() if call.count_input is not None and mode != "max" else None
+        if counted is None:
+            return call.input_bytes
+        return min(call.input_bytes, -(-counted * _COUNTED_PERCENT // 100))
 
     def _output_tokens(self, mode: Reserve, call: PlannedCall) -> int:
         if call.operation == semconv.OP_EMBEDDINGS:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from otel_cost.budgets.reserving import OUTPUT_UNKNOWN, Reserving
-from otel_cost.model import NANO, PlannedCall, Status
+from otel_cost.model import NANO, PlannedCall, Status, Usage
+from otel_cost.planned_prices import PlannedPrices
+from tests.support.world import PRICES
 from tests.unit.budgets.shop import WINDOW, budget, cost_nano, planned, spent
 
 
@@ -76,3 +79,32 @@ def test_an_embedding_writes_nothing(reserving: Reserving) -> None:
 
 def test_what_has_no_price_is_not_known(reserving: Reserving) -> None:
     assert reserving.amount_nano(budget(), planned(model="unheard-of")) is None
+
+
+def test_a_tokenizer_counts_the_input_with_a_fifth_on_top_but_no_more_than_its_bytes(reserving: Reserving) -> None:
+    def counting(tokens: int | None) -> PlannedCall:
+        return PlannedCall("p", "m", "chat", 100, 0, count_input=lambda: tokens)
+
+    assert usd(reserving.amount_nano(budget(), counting(20))) == 24
+    assert usd(reserving.amount_nano(budget(), counting(99))) == 100
+    assert usd(reserving.amount_nano(budget(), counting(None))) == 100
+    assert usd(reserving.amount_nano(budget(reserve="max"), counting(20))) >= 200
+
+
+PRICED = PlannedPrices(PRICES)
+
+
+def test_a_dearer_tier_is_reserved_at_its_price() -> None:
+    counts = Usage.of({"output_tokens": 1000})
+    plain = PlannedCall("openai", "gpt-5", "chat")
+    dearer = PRICED.cost_nano(replace(plain, service_tier="priority"), counts)
+    cheaper = PRICED.cost_nano(plain, counts)
+    assert dearer is not None
+    assert cheaper is not None
+    assert dearer > cheaper
+
+
+def test_the_window_of_a_model_is_known_and_of_a_made_up_one_is_not() -> None:
+    assert (PRICED.context_window(PlannedCall("openai", "gpt-4o", "chat")) or 0) >= 100_000
+    assert PRICED.context_window(PlannedCall("openai", "made-up-9", "chat")) is None
+    assert PRICED.has_price(PlannedCall("openai", "made-up-9", "chat")) is False

@@ -10,7 +10,7 @@ import pytest
 
 from otel_cost import runtime, semconv
 from otel_cost.config import Config
-from otel_cost.estimating import Text
+from otel_cost.estimating import Estimator, Text
 from otel_cost_instrumentation import openai
 from otel_cost_instrumentation._request import Request
 from tests.support.world import make_world
@@ -227,8 +227,19 @@ def test_request_parameters_become_attributes() -> None:
         semconv.REQUEST_STREAM: True,
         semconv.OPENAI_REQUEST_SERVICE_TIER: "flex",
     }
-    planned = read.planned()
-    assert (planned.max_output_tokens, planned.choices) == (7, 3)
+    planned = read.planned(Estimator())
+    assert (planned.max_output_tokens, planned.choices, planned.service_tier) == (7, 3, "flex")
+
+
+def test_what_budgets_are_asked_about_is_never_less_than_the_tokens_that_are_sent() -> None:
+    messages = [{"role": "user", "content": "hi"}]
+    read = request(messages=messages)
+    words = lambda text: len(text.split())  # noqa: E731
+    planned = read.planned(Estimator(lambda: words))
+    assert planned.count_input is not None
+    assert 1 <= (planned.count_input() or 0) < planned.input_bytes
+    assert planned.input_bytes >= len("roleusercontenthi") + 5  # and what the provider puts around messages
+    assert read.planned(Estimator()).count_input is None
 
 
 def test_sentinels_of_the_sdk_are_no_parameters() -> None:
