@@ -34,9 +34,10 @@ def test_of_several_full_rows_the_first_wanted_is_named(store: Store) -> None:
 def test_nothing_asks_only_whether_the_row_lets_calls_through(store: Store) -> None:
     assert reserve(store, "h", Want(A, 0)) == Reserved((RowState(A),))
     settle(store, "k", post(A, 10, pause_at_nano=10))
-    answer = reserve(store, "h", Want(A, 0))
-    assert isinstance(answer, Refused)
-    assert answer.row.state == "paused"
+    for amount in (0, 1):
+        answer = reserve(store, "h", Want(A, amount))
+        assert isinstance(answer, Refused)
+        assert answer.row.state == "paused"
 
 
 def test_a_wanted_nothing_beside_an_amount_reserves_the_amount_alone(store: Store) -> None:
