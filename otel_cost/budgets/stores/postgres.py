@@ -282,7 +282,7 @@ class PostgresDatabase:
     def _in_our_terms(self, error: psycopg.Error, connection: Connection, session: _Session) -> Exception | None:
         """What an error of the driver means; None for one that should not be."""
         if session.timed_out:
-            # An overloaded server is late now and then. Whether it is away shows with the next call, which connects anew.
+            # An overloaded server is late now and then. Whether it is away shows with the next call: it connects anew.
             return BudgetStoreUnavailable(f"{self._name}: did not answer within {session.timeout_s:g} s")
         if connection.closed and session.committing:
             return self._outage("ended the connection during a commit: whether that was done is not known")
