@@ -14,8 +14,8 @@ from rich.console import Console
 
 from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.spec import budget_of
-from otel_cost.budgets.stores.memory import MemoryStore
-from otel_cost.cli import budgets_opening, budgets_standing, main
+from otel_cost.budgets.stores import store_of
+from otel_cost.cli import budgets_standing, main
 from otel_cost.config import load_config
 from otel_cost.errors import BudgetExceeded
 from otel_cost.ledger.sql import open_ledger
@@ -23,7 +23,7 @@ from otel_cost.model import NANO, CostRecord
 from tests.contract.ledger.books import priced, record
 
 SETTINGS = """
-budget_store: {url: "shared://"}
+budget_store: {url: "sqlite:///budgets.db"}
 budgets:
 - name: team-month
   amount_usd: 500
@@ -36,28 +36,13 @@ budgets:
 """
 
 
-class SharedStore(MemoryStore):
-    """A store of many processes, all of them this one."""
-
-    @property
-    def local(self) -> bool:
-        return False
-
-
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SharedStore:
-    made = SharedStore()
-    monkeypatch.setattr(budgets_opening, "store_of", lambda _config: made)
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Budgets]:
+    """The budgets of an app that shares its store with the commands."""
     monkeypatch.chdir(tmp_path)
     Path("otel-cost.yaml").write_text(SETTINGS)
-    return made
-
-
-@pytest.fixture
-def app(store: SharedStore) -> Iterator[Budgets]:
-    """The budgets of an app that shares the store."""
-    settings = load_config("otel-cost.yaml", env={}).budgets
-    made = Budgets([budget_of(one) for one in settings], on_event=lambda _event: None, store=store)
+    config = load_config("otel-cost.yaml", env={})
+    made = Budgets([budget_of(one) for one in config.budgets], on_event=lambda _event: None, store=store_of(config))
     yield made
     made.close()
 
@@ -335,7 +320,7 @@ def test_without_budgets_it_is_said_how_to_name_them() -> None:
 
 
 @pytest.fixture
-def db(store: SharedStore) -> str:
+def db(app: Budgets) -> str:
     with open_ledger("sqlite:///book.db") as ledger:
         ledger.write([call(1, 270, team="search"), call(2, 30, team="search")], booked_at_ns=time.time_ns())
     return "sqlite:///book.db"
