@@ -141,8 +141,8 @@ def check(
     \b
       otel-cost budgets check --scope team=search --estimate 2 || exit 1
 
-    Of all budgets and values that are meant, the worst decides. Nothing is reserved: to hold a limit, use action: block
-    or otel_cost.guard() in the app.
+    Of all budgets and values that are meant, the worst decides. Nothing is reserved by it: what holds a limit is
+    action: block.
     """
     with opened(configured(config_file, store_url)) as budgets:
         some = standing.explained(_states(budgets, name, scope), budgets.store)

@@ -72,7 +72,7 @@ def rebuild(
     """
     if not (dry_run or yes or sys.stdin.isatty()):
         raise Refusal("there is nobody to ask: add --yes to change the store, or --dry-run to see it only")
-    with _both(config_file, store_url, db) as (rebuilding, ledger):
+    with _both(config_file, store_url, db, create=not dry_run) as (rebuilding, ledger):
         with _bar("comparing", rebuilding, ledger) as done:
             found = rebuilding.compare(done)
         _show(found)
@@ -101,9 +101,11 @@ def _carry_out(rebuilding: Rebuilding, ledger: Ledger, prune: bool) -> Compariso
 
 
 @contextmanager
-def _both(config_file: str | None, store_url: str | None, db: str | None) -> Iterator[tuple[Rebuilding, Ledger]]:
+def _both(
+    config_file: str | None, store_url: str | None, db: str | None, *, create: bool = False
+) -> Iterator[tuple[Rebuilding, Ledger]]:
     config = configured(config_file, store_url)
-    with opened(config) as budgets, open_ledger(db or config.server.database, create=False) as ledger:
+    with opened(config, create=create) as budgets, open_ledger(db or config.server.database, create=False) as ledger:
         ledger.prepare()  # a book of an earlier release lacks columns that are read here
         if not isinstance(budgets.store, OpenStore):
             raise Refusal("this store cannot be compared from here: name its database with --store, not its server")

@@ -99,8 +99,11 @@ def configured(config_file: str | None, store_url: str | None) -> Config:
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Budgets]:
-    """The budgets of ``config`` in their store, which others share; what happens to them is told by others."""
+def opened(config: Config, *, create: bool = False) -> Iterator[Budgets]:
+    """The budgets of ``config`` in their store, which others share; what happens to them is told by others.
+
+    A file that is not there is a refusal, unless it is to be created: a mistyped name would have all the room there is.
+    """
     url = config.budget_store.url
     if not url:
         raise Refusal(
@@ -109,7 +112,7 @@ def opened(config: Config) -> Iterator[Budgets]:
             " sqlite:///budgets.db"
         )
     path = Path(url.removeprefix(_SQLITE))
-    if url.startswith(_SQLITE) and not path.exists():
+    if url.startswith(_SQLITE) and not path.exists() and not create:
         raise Refusal(f"there is no store of budgets at {path.absolute()}: apps make one when they start with it")
     budgets = Budgets(
         [budget_of(settings) for settings in config.budgets],
