@@ -143,6 +143,32 @@ class _Attempt(Generic[T]):
             return self._abandoned
 
 
+class Alive:
+    """Tells a server that is late from one that is away: who answered a moment ago has too much to do.
+
+    Without this, a blocking budget that is open while its store is away would be open whenever the store is slow, which
+    is when most is spent. A server that has not been asked yet is taken to be there.
+
+    Args:
+        timeout_s: How long to wait for an answer of a server that has been silent.
+        benefit_s: For how long after its last answer a server is waited for.
+    """
+
+    def __init__(self, timeout_s: float, benefit_s: float = 3.0) -> None:
+        self._timeout_s = timeout_s
+        self._benefit_s = benefit_s
+        self._until = 0.0
+        self.answered()
+
+    def answered(self) -> None:
+        """It has said something, be it an error."""
+        self._until = time.monotonic() + self._benefit_s
+
+    def seconds(self) -> float:
+        """How long to wait for an answer from now on."""
+        return max(self._timeout_s, self._until - time.monotonic())
+
+
 class Breaker:
     """Remembers an outage for a while, so that not every caller has to wait for it to show.
 

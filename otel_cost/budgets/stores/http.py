@@ -27,6 +27,7 @@ from otel_cost.budgets.stores.base import (
     Want,
 )
 from otel_cost.budgets.stores.connections import Answer, Connections
+from otel_cost.budgets.stores.deadlines import Alive
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, ConfigError
 from otel_cost.version import VERSION
 
@@ -64,7 +65,7 @@ class HttpStore:
         self._headers = {"Content-Type": "application/json", "User-Agent": f"otel-cost/{VERSION}"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._timeout_s = timeout_s
+        self._alive = Alive(timeout_s)
         self._said: set[int] = set()
 
     # --- before a call ------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class HttpStore:
     # --- the server ---------------------------------------------------------------------------------------------------
 
     def _ask(self, name: str, **arguments: object) -> Any:
-        timeout_s = self._timeout_s if name in _BEFORE_A_CALL else max(self._timeout_s, _PATIENT_S)
+        timeout_s = max(self._alive.seconds(), 0.0 if name in _BEFORE_A_CALL else _PATIENT_S)
         answer = self._connections.post(
             f"{wire.PATH}/{name}",
             wire.call_body(arguments),
@@ -149,6 +150,7 @@ class HttpStore:
             timeout_s=timeout_s,
             repeatable=name not in _ONCE,
         )
+        self._alive.answered()
         if answer.status != HTTPStatus.OK:
             raise self._error(answer)
         try:

@@ -28,7 +28,7 @@ from otel_cost.budgets.stores.database import (
     Statement,
     until_not_contended,
 )
-from otel_cost.budgets.stores.deadlines import Abandonable, Breaker, Watchdog
+from otel_cost.budgets.stores.deadlines import Abandonable, Alive, Breaker, Watchdog
 from otel_cost.budgets.stores.sql import SqlStore
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, ConfigError
 from otel_cost.forking import after_fork_in_child
@@ -111,10 +111,14 @@ class _Session:
 
     dialect = DIALECT
 
-    def __init__(self, connection: Connection, watchdog: Watchdog, timeout_s: float, opening: list[Statement]) -> None:
+    def __init__(
+        self, connection: Connection, watchdog: Watchdog, alive: Alive, least_s: float, opening: list[Statement]
+    ) -> None:
         self._connection = connection
         self._watchdog = watchdog
-        self.timeout_s = timeout_s
+        self._alive = alive
+        self._least_s = least_s
+        self.waited_s = 0.0
         self._opening = opening
         self._ending: list[Statement] = []
         self._undone = False
@@ -146,13 +150,15 @@ class _Session:
         quicker than a pipeline of them, and a pooler needs to know nothing about it.
         """
         cursor = psycopg.ClientCursor(self._connection)
-        seconds = self.timeout_s + _A_STATEMENT_S * len(statements)
-        with self._watchdog.watching(self._connection.fileno(), seconds) as watched:
+        self.waited_s = max(self._least_s, self._alive.seconds()) + _A_STATEMENT_S * len(statements)
+        with self._watchdog.watching(self._connection.fileno(), self.waited_s) as watched:
             try:
                 cursor.execute(_spelled(statements), [param for statement in statements for param in statement.params])
                 return list(_answers(cursor))
             finally:
                 self.timed_out = watched.cut
+                if not self._connection.closed:
+                    self._alive.answered()
 
 
 def _spelled(statements: Sequence[Statement]) -> bytes:
@@ -181,6 +187,7 @@ class PostgresDatabase:
         self._url = url
         self._name = name
         self._timeout_s = timeout_s
+        self._alive = Alive(timeout_s)
         self._busy_s = busy_s
         self._idle: list[Connection] = []
         self._left_behind: list[Connection] = []
@@ -228,11 +235,11 @@ class PostgresDatabase:
     # --- one transaction ----------------------------------------------------------------------------------------------
 
     def _retried(self, work: Callable[[Session], T], opening: list[Statement], patient: bool) -> T:
-        timeout_s = max(self._timeout_s, _PATIENCE_S) if patient else self._timeout_s
+        least_s = _PATIENCE_S if patient else 0.0
 
         def attempt() -> T:
             with self._place():
-                return self._attempt(work, opening, timeout_s)
+                return self._attempt(work, opening, least_s)
 
         return until_not_contended(attempt, self._name, busy_s=self._busy_s)
 
@@ -245,7 +252,7 @@ class PostgresDatabase:
         finally:
             self._places.release()
 
-    def _attempt(self, work: Callable[[Session], T], opening: list[Statement], timeout_s: float) -> T:
+    def _attempt(self, work: Callable[[Session], T], opening: list[Statement], least_s: float) -> T:
         outage = self._breaker.outage()
         if outage:
             raise BudgetStoreUnavailable(outage)
@@ -254,18 +261,18 @@ class PostgresDatabase:
         used = self._used_before()
         if used is not None:
             try:
-                return self._once(used, work, opening, timeout_s)
+                return self._once(used, work, opening, least_s)
             except _Ended:
                 self._close_idle()  # the server was restarted: the others have ended too
         try:
-            return self._once(self._connected(), work, opening, timeout_s)
+            return self._once(self._connected(), work, opening, least_s)
         except _Ended as ended:
             raise self._outage(str(ended)) from ended
 
     def _once(
-        self, connection: Connection, work: Callable[[Session], T], opening: list[Statement], timeout_s: float
+        self, connection: Connection, work: Callable[[Session], T], opening: list[Statement], least_s: float
     ) -> T:
-        session = _Session(connection, self._watchdog, timeout_s, opening)
+        session = _Session(connection, self._watchdog, self._alive, least_s, opening)
         try:
             answer = work(session)
             session.finish()
@@ -283,7 +290,7 @@ class PostgresDatabase:
         """What an error of the driver means; None for one that should not be."""
         if session.timed_out:
             # An overloaded server is late now and then. Whether it is away shows with the next call: it connects anew.
-            return BudgetStoreUnavailable(f"{self._name}: did not answer within {session.timeout_s:g} s")
+            return BudgetStoreUnavailable(f"{self._name}: did not answer within {session.waited_s:.3g} s")
         if connection.closed and session.committing:
             return self._outage("ended the connection during a commit: whether that was done is not known")
         if connection.closed:
@@ -314,10 +321,11 @@ class PostgresDatabase:
             return error
 
     def _connected(self) -> Connection:
+        seconds = self._alive.seconds()
         try:
-            made = self._connecting.within(self._timeout_s)
+            made = self._connecting.within(seconds)
         except TimeoutError as error:
-            raise self._outage(f"no connection within {self._timeout_s:g} s") from error
+            raise self._outage(f"no connection within {seconds:.3g} s") from error
         if isinstance(made, psycopg.Error):
             raise self._outage(_first_line(made)) from made
         return made
