@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -245,6 +249,35 @@ def test_something_else_answers(answer: bytes, says: str) -> None:
         store.controls()
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """Of 127.0.0.1, signed by itself, and the server's side of it."""
+    own, key = tmp_path / "own.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-out", own, "-keyout", key], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own, key)
+    return own, context
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_server_behind_tls_has_to_be_who_it_says(
+    certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    own, context = certificate
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    body = b'{"wire":1,"result":{"version":3,"by_scope":[]}}'
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    with answering(answer, tls=context) as url, over_http(url.replace("http:", "https:")) as store:
+        if trusted:
+            assert store.controls().version == 3
+        else:
+            with pytest.raises(BudgetStoreUnavailable, match="certificate"):
+                store.controls()
+
+
 def test_a_connection_that_was_closed_meanwhile_is_no_outage(server: Server) -> None:
     with counting_proxy(server.url) as (url, connections), over_http(url) as store:
         store.controls()
@@ -255,9 +288,12 @@ def test_a_connection_that_was_closed_meanwhile_is_no_outage(server: Server) -> 
 
 def test_a_change_is_never_sent_twice(server: Server, kept: Gated) -> None:
     """The answer gets lost: who made the change hears so, and it stands in the audit log once."""
-    lossy = counting_proxy(server.url, lose_answers=True)
-    with lossy as (url, _), over_http(url) as store, pytest.raises(BudgetStoreUnavailable):
-        store.change(Change("pause", "b", (), "me", "why"), now_ns=1)
+    lose = threading.Event()
+    with counting_proxy(server.url, lose) as (url, _), over_http(url) as store:
+        store.controls()  # a connection is open by now
+        lose.set()
+        with pytest.raises(BudgetStoreUnavailable):
+            store.change(Change("pause", "b", (), "me", "why"), now_ns=1)
     assert len(kept.audit()) == 1
 
 
@@ -384,14 +420,16 @@ def test_a_server_that_is_told_to_ask_a_server_says_so() -> None:
 
 
 @contextmanager
-def answering(answer: bytes, *, forever: bytes = b"") -> Iterator[str]:
+def answering(answer: bytes, *, forever: bytes = b"", tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Something on a port that answers every request with ``answer``, closes, and before that goes on ``forever``."""
     ended = threading.Event()
 
     def serve(listener: socket.socket) -> None:
         while not ended.is_set():
-            with suppress(OSError), listener.accept()[0] as connection:
-                connection.recv(2**16)
+            with suppress(OSError), _accepted(listener, tls) as connection:
+                request = b""
+                while not request.endswith(b"}") and (more := connection.recv(2**16)):
+                    request += more  # whoever closes with something unread resets the connection
                 connection.sendall(answer)
                 while forever and not ended.wait(0.02):
                     connection.sendall(forever)
@@ -408,18 +446,27 @@ def answering(answer: bytes, *, forever: bytes = b"") -> Iterator[str]:
             thread.join()
 
 
+def _accepted(listener: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    connection, _ = listener.accept()
+    if tls is None:
+        return connection
+    with connection:
+        return tls.wrap_socket(connection, server_side=True)
+
+
 @contextmanager
-def counting_proxy(url: str, *, lose_answers: bool = False) -> Iterator[tuple[str, list[socket.socket]]]:
-    """A port that stands for ``url``, and the connections that clients made to it."""
+def counting_proxy(url: str, lose: threading.Event | None = None) -> Iterator[tuple[str, list[socket.socket]]]:
+    """A port that stands for ``url``, and the connections that clients made to it. Once ``lose`` is set, it closes a
+    connection instead of passing an answer on."""
     target = ("127.0.0.1", int(url.rpartition(":")[2]))
     clients: list[socket.socket] = []
     servers: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
-    def pass_on(source: socket.socket, sink: socket.socket, lose: bool) -> None:
+    def pass_on(source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
         with suppress(OSError):
             while data := source.recv(2**16):
-                if lose:
+                if is_answer and lose is not None and lose.is_set():
                     break
                 sink.sendall(data)
         for end in (source, sink):
@@ -433,8 +480,8 @@ def counting_proxy(url: str, *, lose_answers: bool = False) -> Iterator[tuple[st
                 server = socket.create_connection(target)
                 clients.append(client)
                 servers.append(server)
-                for source, sink, lose in ((client, server, False), (server, client, lose_answers)):
-                    threads.append(threading.Thread(target=pass_on, args=(source, sink, lose)))
+                for ends in ((client, server, False), (server, client, True)):
+                    threads.append(threading.Thread(target=pass_on, args=ends))
                     threads[-1].start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:

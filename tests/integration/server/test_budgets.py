@@ -6,6 +6,7 @@ FEATURES B3, B11, C8.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from otel_cost.model import Status, nano_to_usd, record_key
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
 from tests.integration.server.serving import MINUTE, NOW, Server, chat, serving, span, traces
+from tests.support import waiting
 from tests.support.expected import Call
 from tests.unit.budgets.elsewhere import Elsewhere
 
@@ -141,6 +143,29 @@ def test_a_restart_repeats_nothing(tmp_path: Path, pricer: Pricer, store: Memory
                 assert server.nano() == 2 * PRICE
     assert spent(store) == 2 * PRICE
     assert len(store.alerts()) == 1
+
+
+def test_a_sender_is_answered_once_a_store_elsewhere_knows(
+    ledger: Ledger, pricer: Pricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otel_cost.server.budgets._WAIT_S", 30.0)
+    store = Elsewhere()
+    store.gate.clear()
+    answered = threading.Event()
+    with serving(create_app(CONFIG, ledger=ledger, store=store, pricer=pricer, clock=lambda: NOW)) as server:
+
+        def send() -> None:
+            server.send(traces(span(chat()), team="search"))
+            answered.set()
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        waiting.until(lambda: "settle" in store.calls, "the store to be told")
+        assert not answered.wait(0.5)
+        store.gate.set()
+        sending.join(30)
+        assert answered.is_set()
+        assert spent(store) == PRICE
 
 
 def test_booking_goes_on_while_the_store_is_away(ledger: Ledger, pricer: Pricer) -> None:
