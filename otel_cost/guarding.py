@@ -44,7 +44,6 @@ MAX_USD: Final = 10**9
 class _Entered:
     """One time that a guard was entered: what it holds, and what was around it."""
 
-    of: guard
     hold: Hold
     around: Hold | None
     token: Token[Context]
@@ -135,7 +134,7 @@ class guard:
     def _begin(self, hold: Hold, token: Token[Context]) -> None:
         if not self._nano:
             hold.release()  # it was only to ask
-        block = _Entered(self, hold, reserved_around.get(), token)
+        block = _Entered(hold, reserved_around.get(), token)
         if self._nano and hold is not NO_HOLD:
             reserved_around.set(hold)
         _entered.set((*_entered.get(), block))
@@ -143,8 +142,8 @@ class guard:
             self._open.append(block)
 
     def _end(self) -> None:
-        here = [block for block in _entered.get() if block.of is self]
         with self._lock:
+            here = [block for block in _entered.get() if block in self._open]
             block = here[-1] if here else self._open[-1]
             self._open.remove(block)
         # Some frameworks leave a block in another context than they entered it in: then there is nothing to restore.

@@ -17,10 +17,10 @@ from otel_cost import labelling, runtime, semconv
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.budgets.stores.base import Refused, Reserved, RowState, Stale, Want
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config
 from otel_cost.errors import BudgetExceeded, BudgetStoreUnavailable
 from otel_cost.guarding import MAX_USD
-from otel_cost.model import PlannedCall
+from otel_cost.model import PlannedCall, record_key
 from otel_cost.runtime import Runtime
 from tests.support.waiting import until
 from tests.support.world import World, make_world
@@ -124,6 +124,31 @@ def test_what_a_call_under_way_has_drawn_stays_reserved_after_the_block() -> Non
     assert stands(world)[1] > 0
     hold.release()
     assert stands(world) == (0, 0)
+
+
+def test_but_nobody_else_can_draw_on_it_any_more() -> None:
+    world = with_budgets()
+    with otel_cost.guard(0.009):
+        world.runtime.admit(GPT4O)
+        later = contextvars.copy_context()
+    later.run(world.runtime.admit, GPT4O)
+    with pytest.raises(BudgetExceeded):
+        later.run(world.runtime.admit, GPT4O)
+
+
+def test_a_call_that_settles_leaves_the_block_what_it_did_not_cost() -> None:
+    world = with_budgets()
+    with otel_cost.guard(0.01):
+        hold = world.runtime.admit(PlannedCall("openai", "gpt-4o", "chat", max_output_tokens=500))  # 0.005 USD
+        with world.call() as span:
+            of_span = span.get_span_context()
+            hold.bind(record_key(format(of_span.trace_id, "032x"), format(of_span.span_id, "016x")))
+        hold.release()
+        assert stands(world) == (0.0035, 0.0065)
+        with otel_cost.guard(0.0065):
+            pass
+        with pytest.raises(BudgetExceeded), otel_cost.guard(0.0066):
+            pass
 
 
 def test_a_task_that_outlives_the_block_has_no_room_from_it() -> None:
@@ -405,17 +430,16 @@ class Elsewhere(MemoryStore):
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[Callable[..., Elsewhere]]:
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Elsewhere]]:
     """Installs a runtime over such a store, with one budget of those settings."""
     made: list[Runtime] = []
 
-    def install(**more: Any) -> Elsewhere:
+    def install(*, cache: str = "off", **more: Any) -> Elsewhere:
         store = Elsewhere()
         settings = {"name": "b", "amount_usd": Decimal("0.01"), "action": "block", **more}
-        world = make_world()
-        installed = Runtime(Config(budgets=(BudgetSettings(**settings),)), world.provider, store=store)
-        runtime._current = installed
-        made.append(installed)
+        monkeypatch.setattr(runtime, "store_of", lambda _config: store)
+        config = Config(budgets=(BudgetSettings(**settings),), budget_store=BudgetStoreSettings(cache=cache))
+        made.append(make_world(config).runtime)
         return store
 
     yield install
@@ -458,12 +482,13 @@ async def test_room_that_comes_for_a_cancelled_block_is_given_back(elsewhere: Ca
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    store.asked.clear()
     store.answer.set()
+    await asyncio.get_running_loop().shutdown_default_executor()  # by now the room is there
     installed = runtime.current()
     assert installed is not None
-    while installed.budgets._taking.holds._open or reserved(store):
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(30):
+        while installed.budgets._taking.holds._open or reserved(store):
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("fail", ["open", "closed"])
@@ -489,6 +514,23 @@ def test_what_a_block_leaves_is_given_back_in_the_background(elsewhere: Callable
     with otel_cost.guard(0.004):
         assert reserved(store) == 4_000_000
     until(lambda: not reserved(store), "the room to be given back")
+
+
+def test_what_was_let_through_from_memory_counts_until_the_block_ends(elsewhere: Callable[..., Elsewhere]) -> None:
+    """The bound on what a process lets through without asking takes in all of a block, not only its first call."""
+    elsewhere(cache="1h", amount_usd=Decimal(10))
+    installed = runtime.current()
+    assert installed is not None
+    decisions = installed.budgets.decisions
+    with otel_cost.guard():
+        pass  # the store was asked once
+    with otel_cost.guard(0.05):
+        assert decisions.hits == 1
+        otel_cost.record_tool("search", usd="0.01")
+        assert installed.force_flush()
+        assert len(decisions._kept.through) == 1
+    assert not decisions._kept.through
+    assert [state.spent_nano for state in installed.budgets.states()] == [10_000_000]
 
 
 # --- only asking ------------------------------------------------------------------------------------------------------
