@@ -77,3 +77,12 @@ def test_a_store_that_lost_everything_is_rebuilt(opened: OpenStore) -> None:
     assert teams == {"search": 22, "support": 26, "it's \N{SNOWMAN}": 30}
     assert all(state.ends_ns is not None for state in budgets.states())
     budgets.close()
+
+
+def test_what_was_voided_is_posted_again_when_set_right_and_counts_as_one_change(opened: OpenStore) -> None:
+    settle(opened, "a", post(row(), 5))
+    opened.void("a", now_ns=NOW)
+    assert opened.correct([Settlement("a", (post(row(), 5),))], now_ns=LATER) == 1
+    assert opened.correct([Settlement("a", (post(row(), 5),))], now_ns=LATER) == 0
+    assert opened.read([row()])[0].spent_nano == 5
+    assert opened.rows("") == []
