@@ -2,9 +2,9 @@
 
 ``python -m tests.benchmarks.bench_budgets`` runs 32 processes of 200 calls each on SQLite and, where it can be had, on
 PostgreSQL. With each call's own limit reserved, overshoot has to be 0 and 98 % of the limit spent; the bound of
-``reserve: max`` has to hold as well; ``learned_p99`` has no bound, so its overshoot is reported. In a last run
-processes kill themselves in the middle of calls: once their reservations have lapsed, none may be left. Exit code 1 on
-any miss.
+``reserve: max`` has to hold as well, and that of a cache; ``learned_p99`` has none, so its overshoot is reported. In a
+last run processes kill themselves in the middle of calls: once their reservations have lapsed, none may be left. Exit
+code 1 on any miss.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from otel_cost.budgets.deciding import SLICE
 from otel_cost.config import Reserve
 from otel_cost.model import NANO
 from tests.benchmarks.reporting import Row, report
@@ -53,6 +54,9 @@ def _store(store: str, url: Callable[[str], str], processes: int, calls: int) ->
     outcome = crowd(Spec(url("learned"), LIMIT_USD, calls, reserve="learned_p99"), processes)
     yield Row(f"{store}, reserve: learned_p99: overshoot (no bound)", _overshoot(outcome), "USD")
     yield Row(f"{store}, reserve: learned_p99: leaked", outcome.reserved_nano / NANO, "USD", at_most=0)
+    outcome = crowd(Spec(url("cached"), LIMIT_USD, calls, cache_s=1.0), processes)
+    bound = processes * LIMIT_USD / SLICE
+    yield Row(f"{store}, cache: 1s: overshoot (bound: {processes} x 1 %)", _overshoot(outcome), "USD", at_most=bound)
     outcome = crowd(Spec(url("killed"), LIMIT_USD, calls, kills=0.05), processes)
     yield Row(f"{store}, {outcome.killed} killed in a call: overshoot", _overshoot(outcome), "USD", at_most=0)
     yield Row(f"{store}, {outcome.killed} killed in a call: leaked", outcome.reserved_nano / NANO, "USD", at_most=0)

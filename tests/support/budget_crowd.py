@@ -41,7 +41,8 @@ class Spec:
     seed: int = 0
     reserve: Reserve = "request"
     kills: float = 0.0
-    timeout_s: float = 30.0
+    cache_s: float = 0.0
+    timeout_s: float = 0.25
 
     def budget(self) -> Budget:
         amount = Decimal(self.limit_usd)
@@ -127,6 +128,7 @@ def main(arguments: Sequence[str]) -> int:
         reserving=Reserving(_cost_nano, lambda _call: WORST_TOKENS),
         store=open_store(spec.url, timeout_s=spec.timeout_s),
         hold_ttl_s=HOLD_TTL_S,
+        cache_s=spec.cache_s,
     )
     print("ready", flush=True)
     sys.stdin.readline()

@@ -6,11 +6,10 @@ import heapq
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from otel_cost.budgets.evaluate import newly_reached
-from otel_cost.budgets.spec import RowKey, Scope
+from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores.base import (
     Alert,
     AlertState,
@@ -30,51 +29,8 @@ from otel_cost.budgets.stores.base import (
     Want,
 )
 from otel_cost.budgets.stores.changes import control_after, described
+from otel_cost.budgets.stores.memory_rows import Held, Kept, PostedUnder, Row, apply
 from otel_cost.forking import after_fork_in_child
-
-
-@dataclass(slots=True)
-class _Row:
-    key: RowKey
-    spent: int = 0
-    reserved: int = 0
-    forgiven: int = 0
-    state: Literal["", "paused", "resumed"] = ""
-    updated: int = 0
-    told: int = 0
-    """The highest threshold that was told, for the limit ``told_limit``."""
-    told_limit: int = 0
-
-    def seen(self) -> RowState:
-        return RowState(self.key, self.spent, self.reserved, self.forgiven, self.state, self.updated)
-
-
-class _Posted(dict[RowKey, int]):
-    """What is posted under one key."""
-
-    __slots__ = ("at_ns",)
-    at_ns: int
-
-
-@dataclass(slots=True)
-class _Hold:
-    amounts: dict[RowKey, int]
-    expires_ns: int
-
-
-@dataclass(slots=True)
-class _Kept:
-    """Everything, bounded; what was used longest ago goes first."""
-
-    rows: dict[str, OrderedDict[RowKey, _Row]] = field(default_factory=dict[str, "OrderedDict[RowKey, _Row]"])
-    holds: dict[str, _Hold] = field(default_factory=dict[str, _Hold])
-    lost: OrderedDict[tuple[str, RowKey], LostHold] = field(default_factory=OrderedDict[tuple[str, RowKey], LostHold])
-    posted: OrderedDict[str, _Posted] = field(default_factory=OrderedDict[str, _Posted])
-    controls: dict[tuple[str, Scope], Control] = field(default_factory=dict[tuple[str, Scope], Control])
-    version: int = 0
-    audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
-    alerts: OrderedDict[int, Alert] = field(default_factory=OrderedDict[int, Alert])
-    next_alert: int = 1
 
 
 class MemoryStore:
@@ -95,7 +51,7 @@ class MemoryStore:
         self._max_rows = max_rows
         self._max_keys = max_keys
         self._max_log = max_log
-        self._kept = _Kept()
+        self._kept = Kept()
         self._renew_lock()
         after_fork_in_child(self._after_fork)
 
@@ -130,14 +86,14 @@ class MemoryStore:
                 self._hold(hold_id, rows, wants, expires_ns)
             return Reserved(tuple(row.seen() for row in rows))
 
-    def _hold(self, hold_id: str, rows: Sequence[_Row], wants: Sequence[Want], expires_ns: int) -> None:
+    def _hold(self, hold_id: str, rows: Sequence[Row], wants: Sequence[Want], expires_ns: int) -> None:
         amounts: dict[RowKey, int] = {}
         for row, want in zip(rows, wants, strict=True):
             if want.amount_nano:
                 row.reserved += want.amount_nano
                 amounts[row.key] = want.amount_nano
         if amounts:
-            self._kept.holds[hold_id] = _Hold(amounts, expires_ns)
+            self._kept.holds[hold_id] = Held(amounts, expires_ns)
 
     # --- after a call -------------------------------------------------------------------------------------------------
 
@@ -162,8 +118,8 @@ class MemoryStore:
         if lost is not None and lost.charged:
             self._row(key).spent -= lost.amount_nano
 
-    def _posted(self, record_key: str, now_ns: int) -> _Posted:
-        posted = self._kept.posted.setdefault(record_key, _Posted())
+    def _posted(self, record_key: str, now_ns: int) -> PostedUnder:
+        posted = self._kept.posted.setdefault(record_key, PostedUnder())
         posted.at_ns = now_ns
         if len(self._kept.posted) > self._max_keys:
             self._kept.posted.popitem(last=False)
@@ -177,13 +133,15 @@ class MemoryStore:
         posted[post.row] = post.amount_nano
         reached, row.told = newly_reached(post.thresholds, post.limit_nano, row.spent, row.told, row.told_limit)
         row.told_limit = post.limit_nano
-        alerts = tuple(self._alert(row, share, post.limit_nano, now_ns) for share in reached)
+        new = [share for share in reached if (share, post.limit_nano) not in row.stored]
+        row.stored.update((share, post.limit_nano) for share in new)
+        alerts = tuple(self._alert(row, share, post.limit_nano, now_ns) for share in new)
         paused = row.state == "" and post.pause_at_nano is not None and row.spent >= post.pause_at_nano
         if paused:
             row.state = "paused"
         return Posting(post.row, before, row.spent, alerts, paused)
 
-    def _alert(self, row: _Row, threshold: int, limit_nano: int, now_ns: int) -> Alert:
+    def _alert(self, row: Row, threshold: int, limit_nano: int, now_ns: int) -> Alert:
         alert = Alert(self._kept.next_alert, row.key, threshold, row.spent, limit_nano, now_ns, changed_ns=now_ns)
         self._kept.next_alert += 1
         self._kept.alerts[alert.id] = alert
@@ -293,11 +251,11 @@ class MemoryStore:
 
     # --- state --------------------------------------------------------------------------------------------------------
 
-    def _row(self, key: RowKey) -> _Row:
+    def _row(self, key: RowKey) -> Row:
         kept = self._kept.rows.setdefault(key.budget, OrderedDict())
         row = kept.get(key)
         if row is None:
-            row = kept[key] = _Row(key)
+            row = kept[key] = Row(key)
             if len(kept) > self._max_rows:
                 kept.popitem(last=False)
         else:
@@ -328,7 +286,7 @@ class MemoryStore:
             after = control_after(change, before)
             self._kept.controls[key] = after
             for row in rows:
-                _apply(change, row)
+                apply(change, row)
             self._kept.version += 1
             now = described(after, [row.seen() for row in rows])
             self._kept.audit.append(
@@ -379,13 +337,3 @@ class MemoryStore:
 
 _VOIDED: Final = RowKey("", (), "")
 """Beside what was posted under a key: that it was taken back, and is not to be settled again."""
-
-
-def _apply(change: Change, row: _Row) -> None:
-    if change.kind == "reset":
-        row.forgiven += row.spent
-        row.spent = 0
-        row.told = 0
-        row.state = ""
-    elif change.kind == "resume":
-        row.state = "resumed" if row.state == "paused" else row.state

@@ -102,6 +102,14 @@ def test_each_threshold_is_told_once_with_what_was_spent(store: Store) -> None:
     assert store.alerts() == [*second.alerts, *first.alerts]
 
 
+def test_a_limit_that_is_raised_and_put_back_repeats_no_alert(store: Store) -> None:
+    settle(store, "k1", post(A, 600, thresholds=(HALF,)))
+    settle(store, "k2", post(A, 0, limit=5000, thresholds=(HALF,)))
+    [posting] = settle(store, "k3", post(A, 0, thresholds=(HALF,)))
+    assert posting.alerts == ()
+    assert len(store.alerts()) == 1
+
+
 def test_one_posting_over_two_thresholds_tells_both(store: Store) -> None:
     [posting] = settle(store, "k", post(A, 5000, thresholds=(HALF, WHOLE)))
     assert [alert.threshold for alert in posting.alerts] == [HALF, WHOLE]

@@ -117,6 +117,26 @@ def test_a_forgotten_reservation_makes_room_when_it_has_lapsed() -> None:
     assert at.budgets.lost_nano == 10 * NANO
 
 
+def test_a_clock_that_jumps_ahead_lets_reservations_lapse_and_their_calls_are_settled_all_the_same() -> None:
+    at = shop(budget(amount_usd=10, action="block", period="total"))
+    hold = at.ask(output=10)
+    at.now_ns += 10**6 * NANO
+    at.ask(output=10).release()
+    record = spent(7 * NANO)
+    hold.bind(record.key)
+    at.budgets.take(record)
+    assert at.row() == (7, 0)
+
+
+def test_a_clock_that_jumps_back_only_makes_reservations_live_longer() -> None:
+    at = shop(BLOCK)
+    at.now_ns = 10**6 * NANO
+    at.ask(output=10)
+    at.now_ns = NANO
+    with pytest.raises(BudgetExceeded, match="under way"):
+        at.ask(output=1)
+
+
 def test_a_void_takes_spend_back_and_lets_calls_be_made_again() -> None:
     at = shop(BLOCK)
     record = spent(10 * NANO)
