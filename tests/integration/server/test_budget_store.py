@@ -220,13 +220,13 @@ def test_nobody_listens() -> None:
 def test_a_server_that_never_answers_is_away_after_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with over_http(url, timeout_s=0.2) as store, pytest.raises(BudgetStoreUnavailable, match=r"within 0\.2 s"):
+        with over_http(url, timeout_s=0.2) as store, pytest.raises(BudgetStoreUnavailable, match="did not answer within"):
             reserved(store)
 
 
 def test_one_that_answers_drop_by_drop_does_not_last_longer() -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"
-    away = pytest.raises(BudgetStoreUnavailable, match=r"within 0\.3 s")
+    away = pytest.raises(BudgetStoreUnavailable, match="did not answer within")
     with answering(head, forever=b"x") as url, over_http(url, timeout_s=0.3) as store, away:
         store.controls()
 
