@@ -98,24 +98,22 @@ class guard:
 
     def __enter__(self) -> None:
         token = self._attach_labels()
-        hold: Hold | None = None
         try:
             installed = _asked()
             hold = NO_HOLD if installed is None else installed.reserve(self._nano)
-        finally:
-            if hold is None:
-                context.detach(token)
+        except BaseException:
+            context.detach(token)
+            raise
         self._begin(hold, token)
 
     async def __aenter__(self) -> None:
         token = self._attach_labels()
-        hold: Hold | None = None
         try:
             installed = _asked()
             hold = NO_HOLD if installed is None else await installed.reserve_async(self._nano)
-        finally:
-            if hold is None:
-                context.detach(token)
+        except BaseException:
+            context.detach(token)
+            raise
         self._begin(hold, token)
 
     def __exit__(

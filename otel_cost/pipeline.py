@@ -39,6 +39,7 @@ class Taker(Protocol):
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was taken is where it belongs. False when that took longer."""
+        ...
 
 
 UsedBefore = Callable[[Catalog, PriceQuery, str], SoFar | None]

@@ -85,6 +85,7 @@ class Asking:
         """Room for what ``needed`` says. Raises BudgetExceeded."""
         self._limits.refresh_if_old()
         now_ns = self._clock_ns()
+        limits: list[Limit] = []
         for _ in range(_TRIES):
             limits = [limit for limit in self._applying.to(facts, now_ns) if limit.says_no]
             self._stop_at_paused(limits)
@@ -92,7 +93,12 @@ class Asking:
             if isinstance(outcome, Hold):
                 return outcome
             self._decisions.forget()
-            self._limits.refresh()
+            try:
+                self._limits.refresh()
+            except BudgetStoreUnavailable as error:
+                return self._without_store(limits, error)
+            except BudgetStoreBusy as error:
+                raise self._busy(limits, error) from error
         raise self._refusal(Refusal(limits[0], "its settings are being changed all the time", retry_after_s=1.0))
 
     def _taken(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int) -> Hold | Stale:
@@ -141,7 +147,7 @@ class Asking:
         except BudgetStoreUnavailable as error:
             return self._without_store(limits, error)
         except BudgetStoreBusy as error:
-            raise self._refusal(Refusal(limits[0], str(error), retry_after_s=1.0)) from error
+            raise self._busy(limits, error) from error
 
     def _reserved_in_store(self, wants: Sequence[Want], now_ns: int) -> Hold | Refused | Stale:
         hold_id = uuid.uuid4().hex
@@ -154,6 +160,10 @@ class Asking:
         self._decisions.saw(wants, outcome.rows)
         rows = [want.row for want in wants if want.amount_nano]
         return self._holds.take(hold_id, rows) if rows else NO_HOLD
+
+    def _busy(self, limits: Sequence[Limit], error: BudgetStoreBusy) -> BudgetExceeded:
+        """Contention is no outage: whatever ``fail`` says, the limit holds."""
+        return self._refusal(Refusal(limits[0], str(error), retry_after_s=1.0))
 
     def _without_store(self, limits: Sequence[Limit], error: BudgetStoreUnavailable) -> Hold:
         self.unreachable += 1

@@ -127,16 +127,15 @@ class _Limited:
             self._inside.run(self._block.__enter__)
         except BudgetExceeded as error:
             return _say(self._limiting.refusal(error, self._request), start_response)
-        body: Iterable[bytes] | None = None
         try:
             made = self._inside.run(app, environ, start_response)
-            body = _LimitedBody(self._inside, made, self.end, partial(self.said_instead, start_response))
         except BudgetExceeded as error:
-            body = self.said_instead(start_response, error)
-        finally:
-            if not isinstance(body, _LimitedBody):
-                self.end()
-        return body
+            self.end()
+            return self.said_instead(start_response, error)
+        except BaseException:
+            self.end()
+            raise
+        return _LimitedBody(self._inside, made, self.end, partial(self.said_instead, start_response))
 
     def said_instead(self, start_response: StartResponse, error: BudgetExceeded) -> Iterable[bytes]:
         """The answer in the place of one that has not begun. Raises ``error`` where there is to be none."""

@@ -81,7 +81,7 @@ class BookBudgetMetrics(Collector):
 
 def _labels(state: BudgetState) -> dict[str, str]:
     """The budget, its period's kind, and one label for each ``per:`` label."""
-    found = dict(zip(_OWN, (state.budget.name, state.budget.period), strict=True))
+    found: dict[str, str] = dict(zip(_OWN, (state.budget.name, state.budget.period), strict=True))
     for label, value in state.row.scope:
         name = _NOT_IN_A_NAME.sub("_", label)
         while name in found:

@@ -128,7 +128,7 @@ def _exchanged(
         connection.timeout = _left_s(deadline)
         connection.connect()
     # Kept here, since http.client forgets it as soon as the server says that it will close.
-    sock = connection.sock
+    sock: socket = connection.sock
     sock.settimeout(_left_s(deadline))
     connection.request("POST", path, body, dict(headers))
     sock.settimeout(_left_s(deadline))

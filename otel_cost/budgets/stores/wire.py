@@ -119,8 +119,9 @@ def encoded(value: object) -> object:
     """``value`` as JSON can have it."""
     if value is None or isinstance(value, str | int):
         return value
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _encoded_values(value._asdict())
+    as_dict = getattr(value, "_asdict", None)
+    if isinstance(value, tuple) and as_dict is not None:
+        return _encoded_values(as_dict())
     if dataclasses.is_dataclass(value):
         return {field.name: encoded(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

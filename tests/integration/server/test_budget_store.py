@@ -220,7 +220,10 @@ def test_nobody_listens() -> None:
 def test_a_server_that_never_answers_is_away_after_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with over_http(url, timeout_s=0.2) as store, pytest.raises(BudgetStoreUnavailable, match="did not answer within"):
+        with (
+            over_http(url, timeout_s=0.2) as store,
+            pytest.raises(BudgetStoreUnavailable, match="did not answer within"),
+        ):
             reserved(store)
 
 

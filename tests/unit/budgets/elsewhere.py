@@ -11,13 +11,14 @@ from otel_cost.errors import BudgetStoreError
 
 
 class Elsewhere(MemoryStore):
-    """``failing``: what every call raises; None: it works. ``calls``: the names of what was called. ``gate``: settling
-    waits for it."""
+    """``failing``: what every call raises, ``failing_at`` what one of them does; None: it works. ``calls``: the names
+    of what was called. ``gate``: settling waits for it."""
 
     local = False  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.failing: BudgetStoreError | None = None
+        self.failing_at: dict[str, BudgetStoreError] = {}
         self.calls: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -41,6 +42,7 @@ class _Checked:
         self._store.calls.append(self._name)
         if self._name == "settle":
             assert self._store.gate.wait(30)
-        if self._store.failing is not None:
-            raise self._store.failing
+        error = self._store.failing_at.get(self._name, self._store.failing)
+        if error is not None:
+            raise error
         return self._method(*args, **kwargs)

@@ -131,6 +131,22 @@ def test_a_change_made_elsewhere_holds_for_the_next_call(at: Shop, store: Elsewh
         at.ask(output=3)
 
 
+def test_controls_that_cannot_be_read_are_an_outage_like_any_other(store: Elsewhere) -> None:
+    at = shop(budget(action="block", fail="closed"), store=store)
+    at.ask().release()
+    other = shop(BLOCK, store=store)
+    other.budgets.set_limit("b", amount_nano=NANO, actor="a", reason="r")
+    store.failing_at = {"controls": AWAY}
+    with pytest.raises(BudgetExceeded, match="fail is closed"):
+        at.ask()
+    store.failing_at = {"controls": BudgetStoreBusy("the budget store at x is busy")}
+    with pytest.raises(BudgetExceeded, match="is busy"):
+        at.ask()
+    store.failing_at = {}
+    for one in (at, other):
+        one.budgets.close()
+
+
 def test_alerts_are_told_by_one_process_each(store: Elsewhere) -> None:
     shops = [shop(budget(amount_usd=10, thresholds=("50%",)), store=store) for _ in range(3)]
     for number in range(12):
