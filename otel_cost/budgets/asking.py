@@ -191,6 +191,6 @@ class Asking:
 def want_of(limit: Limit, needed_nano: int) -> Want:
     """What to ask the store for, where a budget needs ``needed_nano``."""
     if limit.action != "block":
-        return Want(limit.row, 0, ends_ns=limit.ends_ns)
+        return Want(limit.row, 0, ends_ns=limit.needed_until_ns)
     # A limit that is spent is spent also for what needs nothing.
-    return Want(limit.row, max(1, needed_nano), limit.amount_nano, limit.ends_ns)
+    return Want(limit.row, max(1, needed_nano), limit.amount_nano, limit.needed_until_ns)

@@ -35,10 +35,17 @@ class Limit(NamedTuple):
         """Whether the store has to be asked before a call."""
         return self.paused or self.action != "alert"
 
+    @property
+    def needed_until_ns(self) -> int | None:
+        """Until when the row is asked for: where the period after goes by what it has left, until that one ends."""
+        if self.ends_ns is None or not self.budget.carry_over:
+            return self.ends_ns
+        return self.budget.period_end_ns(self.ends_ns)
+
     def post(self, amount_nano: int) -> Post:
         """What to settle for a record that cost ``amount_nano``."""
         at = pause_at(self.amount_nano, self.budget.grace) if self.action == "pause" else None
-        return Post(self.row, amount_nano, self.amount_nano, self.budget.marks, at, self.ends_ns)
+        return Post(self.row, amount_nano, self.amount_nano, self.budget.marks, at, self.needed_until_ns)
 
 
 class Limits:

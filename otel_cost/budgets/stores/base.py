@@ -34,7 +34,7 @@ class Want(NamedTuple):
     Attributes:
         amount_nano: Not negative. 0 asks only whether the row is paused.
         cap_nano: What is spent and reserved in the row may not go beyond this with the amount.
-        ends_ns: When the row's period ends; None when it never does by itself.
+        ends_ns: When nobody asks for the row any more; None when that never comes by itself.
     """
 
     row: RowKey
@@ -73,7 +73,7 @@ class Post(NamedTuple):
         limit_nano: The row's limit, which thresholds are shares of.
         thresholds: In millionths of the limit, ascending.
         pause_at_nano: When spend gets there the row is paused; None: never.
-        ends_ns: When the row's period ends; None when it never does by itself.
+        ends_ns: When nobody asks for the row any more; None when that never comes by itself.
     """
 
     row: RowKey
