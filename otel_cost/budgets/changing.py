@@ -110,7 +110,7 @@ class Changing:
             self._tell_reached([self._limit(budget, row, now_ns) for row in rows])
 
     def _limit(self, budget: Budget, row: RowKey, now_ns: int) -> Limit:
-        return self._limits.of(budget, row, {**dict(row.scope), **budget.match}, now_ns)
+        return self._limits.of(budget, row, {**dict(row.scope), **budget.match}, now_ns, must_know=True)
 
     def _tell_reached(self, limits: Sequence[Limit]) -> None:
         """A limit that was lowered below what is spent is reached now, not with the next call."""

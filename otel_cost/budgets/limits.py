@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from otel_cost.budgets.evaluate import pause_at
 from otel_cost.budgets.spec import Budget, RowKey, Scope
-from otel_cost.budgets.stores.base import Control, Controls, Post, RowState, Store
+from otel_cost.budgets.stores.base import NO_CAP, Control, Controls, Post, RowState, Store
 from otel_cost.config import Action
 from otel_cost.errors import BudgetStoreError
 
@@ -49,13 +49,15 @@ class Limit(NamedTuple):
 
 
 class Limits:
-    """Works out limits; remembers the controls of the store, and what was carried over. Thread-safe."""
+    """Works out limits; remembers the controls of the store, and what periods before had spent. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._controls = Controls(0, {})
         self._read_at = float("-inf")
-        self._carried: dict[RowKey, tuple[float, int]] = {}
+        self._failed_at = float("-inf")
+        self._spent: dict[RowKey, tuple[float, int]] = {}
+        """What periods before had spent, and when that was read."""
 
     @property
     def version(self) -> int:
@@ -76,13 +78,20 @@ class Limits:
             except BudgetStoreError:
                 return
 
-    def of(self, budget: Budget, row: RowKey, facts: Mapping[str, str], at_ns: int) -> Limit:
-        """What holds for ``row``, which ``facts`` at ``at_ns`` lead to."""
+    def of(
+        self, budget: Budget, row: RowKey, facts: Mapping[str, str], at_ns: int, *, must_know: bool = False
+    ) -> Limit:
+        """What holds for ``row``, which ``facts`` at ``at_ns`` lead to.
+
+        ``must_know``: raise as the store does rather than take it that nothing was carried over: with too low a limit
+        thresholds would be told that are not reached.
+        """
         whole, one = self._control(budget.name, ()), self._control(budget.name, row.scope)
+        left_over = self._left_over(budget, facts, at_ns, must_know=must_know)
         return Limit(
             budget=budget,
             row=row,
-            amount_nano=self._amount(budget, row.scope, whole, one) + self._left_over(budget, facts, at_ns),
+            amount_nano=self._amount(budget, row.scope, whole, one) + left_over,
             action=one.action or whole.action or budget.action_for(row.scope),
             paused=whole.paused or one.paused or budget.paused_in_settings(row.scope),
             ends_ns=budget.period_end_ns(at_ns),
@@ -99,26 +108,31 @@ class Limits:
             return whole.amount_nano
         return budget.limit_nano(scope)
 
-    def _left_over(self, budget: Budget, facts: Mapping[str, str], at_ns: int) -> int:
+    def _left_over(self, budget: Budget, facts: Mapping[str, str], at_ns: int, *, must_know: bool) -> int:
         """What the period before left of its own amount: never more than that, however often nothing was spent."""
         before = budget.row_before(facts, at_ns) if budget.carry_over else None
         if before is None:
             return 0
-        known = self._carried.get(before)
-        if known is None or time.monotonic() - known[0] > _CARRIED_S:
-            if len(self._carried) > _KEPT:
-                self._carried.clear()
-            known = self._carried[before] = (time.monotonic(), self._read_left(budget, before))
-        return known[1]
-
-    def _read_left(self, budget: Budget, before: RowKey) -> int:
         whole, one = self._control(budget.name, ()), self._control(budget.name, before.scope)
-        amount = self._amount(budget, before.scope, whole, one)
+        return max(0, self._amount(budget, before.scope, whole, one) - self._spent_before(before, must_know=must_know))
+
+    def _spent_before(self, before: RowKey, *, must_know: bool) -> int:
+        read_at, known = self._spent.get(before, (float("-inf"), NO_CAP))
+        now = time.monotonic()
+        failed = not must_know and now - self._failed_at <= FRESH_S  # a call waits for the store once, not twice
+        if failed or now - read_at <= _CARRIED_S:
+            return known
         try:
             (state,) = self._store.read([before])
         except BudgetStoreError:
-            return 0
-        return max(0, amount - spent_in(state))
+            self._failed_at = time.monotonic()
+            if must_know and known == NO_CAP:
+                raise
+            return known  # as it was a while ago: a period that is over hardly changes
+        if len(self._spent) > _KEPT:
+            self._spent.clear()
+        self._spent[before] = (now, spent_in(state))
+        return spent_in(state)
 
 
 def spent_in(state: RowState) -> int:

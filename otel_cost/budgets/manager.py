@@ -272,14 +272,14 @@ class Budgets:
         if row is None:
             return None
         self.limits.refresh_if_old()
-        return _state(self.limits.of(budget, row, facts, now_ns), self.store.read([row])[0])
+        return _state(self.limits.of(budget, row, facts, now_ns, must_know=True), self.store.read([row])[0])
 
     def _current(self, budget: Budget, now_ns: int) -> Iterator[BudgetState]:
         rows = [state for state in self.store.rows(budget.name) if self._is_current(budget, state, now_ns)]
         if not rows and not budget.per and (row := budget.row(budget.match, now_ns)) is not None:
             rows = [RowState(row)]
         for state in rows:
-            limit = self.limits.of(budget, state.row, {**dict(state.row.scope), **budget.match}, now_ns)
+            limit = self.limits.of(budget, state.row, {**dict(state.row.scope), **budget.match}, now_ns, must_know=True)
             yield _state(limit, state)
 
     def _is_current(self, budget: Budget, state: RowState, now_ns: int) -> bool:

@@ -175,7 +175,7 @@ class Rebuilding:
             at_ns = call.occurred_ns + self._shift_ns(budget, counted[0], facts, call.occurred_ns, has)
             row = budget.row(facts, at_ns) or counted[0]
             if self._matters(budget, row, facts, at_ns, has):
-                yield self._limits.of(budget, row, facts, at_ns).post(counted[1])
+                yield self._limits.of(budget, row, facts, at_ns, must_know=True).post(counted[1])
 
     def _shift_ns(
         self, budget: Budget, row: RowKey, facts: Mapping[str, str], at_ns: int, has: Mapping[RowKey, int]

@@ -126,7 +126,7 @@ class Taking:
             if held.budget == row.budget and held.scope == row.scope:
                 holder, row = hold, held  # of the period that it was reserved in
                 break
-        limit = partial(self._limits.of, budget, row, facts, record.start_ns)
+        limit = partial(self._limits.of, budget, row, facts, record.start_ns, must_know=True)
         return holder, _Part(limit, amount)
 
     # --- the store ----------------------------------------------------------------------------------------------------
