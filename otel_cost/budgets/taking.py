@@ -23,6 +23,8 @@ class _Part(NamedTuple):
 
     limit: Callable[[], Limit]
     nano: int
+    of_block_nano: int
+    """How much of it comes out of the room of the block around."""
 
 
 class _Settle(NamedTuple):
@@ -78,7 +80,7 @@ class Taking:
             self.give_back(hold.id)
         for job in jobs:
             self._put(job, sum(part.nano for part in job.parts))
-        spent_nano = max((part.nano for job in jobs if not job.closes for part in job.parts), default=0)
+        spent_nano = max((part.of_block_nano for job in jobs for part in job.parts), default=0)
         if hold.within is not None:
             self.holds.settled(hold, spent_nano)
         elif within is not None:
@@ -121,13 +123,9 @@ class Taking:
         if counted is None:
             return None
         row, amount = counted
-        holder: Hold | None = None
-        for hold, held in ((one, held) for one in holds for held in one.rows):
-            if held.budget == row.budget and held.scope == row.scope:
-                holder, row = hold, held  # of the period that it was reserved in
-                break
+        holder, row, of_block_nano = _holder(holds, row, amount)
         limit = partial(self._limits.of, budget, row, facts, record.start_ns, must_know=True)
-        return holder, _Part(limit, amount)
+        return holder, _Part(limit, amount, of_block_nano)
 
     # --- the store ----------------------------------------------------------------------------------------------------
 
@@ -174,6 +172,33 @@ class Taking:
 def _stored(hold_id: str) -> str:
     """The id that the store knows; empty for a hold of this process alone."""
     return "" if hold_id[:1] in NOT_STORED else hold_id
+
+
+def _holder(holds: Sequence[Hold], row: RowKey, amount_nano: int) -> tuple[Hold | None, RowKey, int]:
+    """The hold that ``amount_nano`` comes out of; the row, of the period that was reserved in; and how much of the
+    amount the block around gives. ``holds``: the call's own, and those of blocks around it, from the inside out."""
+    own, *blocks = holds
+    in_own = next((held for held in own.rows if _is_same(held, row)), None)
+    drew = own.within is not None
+
+    def is_meant(held: RowKey) -> bool:
+        # What a call did not draw on was reserved for other calls, and says nothing about the period of this one.
+        return _is_same(held, row) if drew and in_own is None else held == (in_own or row)
+
+    in_blocks = ((block, held) for block in blocks for held in block.rows if is_meant(held))
+    block, held = next(in_blocks, (None, row))
+    if in_own is None:
+        return block, held, amount_nano if block is not None else 0
+    if block is None or not drew:
+        return own, in_own, 0
+    # A call whose room is in part its own, in part the block's, spends the block's first: the block must not have that
+    # for another call.
+    return (block, held, amount_nano) if amount_nano <= own.drawn_nano else (own, in_own, own.drawn_nano)
+
+
+def _is_same(held: RowKey, row: RowKey) -> bool:
+    """Whether they are one row, or two periods of it."""
+    return held.budget == row.budget and held.scope == row.scope
 
 
 def _outwards(hold: Hold | None) -> Iterator[Hold]:
