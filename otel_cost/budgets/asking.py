@@ -142,15 +142,18 @@ class Asking:
         let_through = self._decisions.let_through(wants)
         if let_through:
             return self._holds.take(let_through, [want.row for want in wants])
+        hold_id = uuid.uuid4().hex
         try:
-            return self._reserved_in_store(wants, now_ns)
+            return self._reserved_in_store(hold_id, wants, now_ns)
         except BudgetStoreUnavailable as error:
-            return self._without_store(limits, error)
+            asked_for = any(want.amount_nano for want in wants)
+            # The store may have reserved it, and only its answer was late: what becomes of the call closes that hold
+            # too. It has no rows here, so that nothing counts on it.
+            return self._without_store(limits, error, self._holds.take(hold_id, ()) if asked_for else NO_HOLD)
         except BudgetStoreBusy as error:
             raise self._busy(limits, error) from error
 
-    def _reserved_in_store(self, wants: Sequence[Want], now_ns: int) -> Hold | Refused | Stale:
-        hold_id = uuid.uuid4().hex
+    def _reserved_in_store(self, hold_id: str, wants: Sequence[Want], now_ns: int) -> Hold | Refused | Stale:
         reserve = partial(self._store.reserve, hold_id, wants, now_ns=now_ns, expires_ns=now_ns + self._hold_ttl_ns)
         outcome = reserve(version=self._limits.version)
         if isinstance(outcome, Refused) and self._make_room():
@@ -165,15 +168,16 @@ class Asking:
         """Contention is no outage: whatever ``fail`` says, the limit holds."""
         return self._refusal(Refusal(limits[0], str(error), retry_after_s=1.0))
 
-    def _without_store(self, limits: Sequence[Limit], error: BudgetStoreUnavailable) -> Hold:
+    def _without_store(self, limits: Sequence[Limit], error: BudgetStoreUnavailable, hold: Hold = NO_HOLD) -> Hold:
         self.unreachable += 1
         closed = next((limit for limit in limits if limit.budget.fail_closed), None)
         if closed is not None:
+            hold.release()
             raise self._refusal(refusing.unreachable(closed, error)) from error
         if not self._said_unreachable:
             self._said_unreachable = True
             _log.error("%s: calls are made without asking the budgets (said once, then counted)", error)
-        return NO_HOLD
+        return hold
 
     def _refusal(self, refusal: Refusal) -> BudgetExceeded:
         event = refusal.event()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Never
 
 import pytest
 
+from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import SLICE
 from otel_cost.errors import BudgetExceeded, BudgetStoreBusy, BudgetStoreUnavailable
 from otel_cost.model import NANO
 from tests.support.waiting import until
 from tests.unit.budgets.elsewhere import Elsewhere
-from tests.unit.budgets.shop import Shop, budget, shop, spent
+from tests.unit.budgets.shop import Shop, budget, closing, shop, spent
 
 BLOCK = budget(amount_usd=1000, action="block", period="total")
 AWAY = BudgetStoreUnavailable("the budget store at x cannot be reached")
@@ -243,3 +245,58 @@ def test_without_a_memory_every_call_asks(at: Shop, store: Elsewhere) -> None:
         at.ask().release()
     assert asked(store) == 3
     assert (at.budgets.decisions.hits, at.budgets.decisions.misses) == (0, 0)
+
+
+class LateAnswers(Elsewhere):
+    """Reserves, and answers too late."""
+
+    def reserve(self, *args: object, **named: object) -> Never:
+        super().reserve(*args, **named)  # type: ignore[arg-type]
+        raise BudgetStoreUnavailable("did not answer within 0.25 s")
+
+
+@pytest.mark.parametrize("expired", ["release", "charge"])
+def test_a_reservation_whose_answer_was_late_is_closed_by_its_call(expired: str) -> None:
+    """Else it lapses a minute later, and may be charged on top of what the call really cost."""
+    with closing(shop(budget(action="block", expired=expired), store=LateAnswers())) as at:
+        at.call(3 * NANO)
+        assert at.budgets.flush(5)
+        assert at.row() == (3, 0)
+        hold = at.ask(output=5)  # and one that is never made
+        assert at.row() == (3, 5)
+        hold.release()
+        assert at.budgets.flush(5)
+        assert at.row() == (3, 0)
+        hold = at.ask(output=5)
+        at.now_ns += 3600 * NANO
+        at.budgets.sweep()
+        late = spent(2 * NANO, at_ns=at.now_ns)
+        hold.bind(late.key)
+        at.budgets.take(late)
+        assert at.budgets.flush(5)
+        assert at.row() == (5, 0)
+
+
+def test_a_call_that_is_refused_without_the_stores_word_leaves_nothing_reserved() -> None:
+    with closing(shop(budget(action="block", fail="closed"), store=LateAnswers())) as at:
+        with pytest.raises(BudgetExceeded):
+            at.ask(output=5)
+        assert at.budgets.flush(5)
+        assert at.row() == (0, 0)
+
+
+def test_calls_of_a_block_do_not_draw_on_room_that_may_not_be_there() -> None:
+    store = Elsewhere()
+    with closing(shop(budget(amount_usd=10, action="block"), store=store)) as at:
+        store.failing = BudgetStoreUnavailable("it is away")
+        block = at.budgets.reserve({"trace": ""}, 8 * NANO)
+        store.failing = None
+        token = reserved_around.set(block)
+        try:
+            held = at.ask(output=8)
+            with pytest.raises(BudgetExceeded):
+                at.ask(output=8)
+            held.release()
+        finally:
+            reserved_around.reset(token)
+            block.release()
