@@ -109,37 +109,47 @@ class Background:
 
     def _run(self) -> None:
         me = threading.current_thread()
-        failures = 0
+        failures, at_most = 0, _BATCH
         due_at = [time.monotonic() + chore.every_s for chore in self._chores]
         while self._thread is me:
-            batch = self._next_batch(me, min(due_at, default=time.monotonic() + 1.0))
+            batch = self._next_batch(me, at_most, min(due_at, default=time.monotonic() + 1.0))
             if batch and not self._sent(batch):
                 failures += 1
+                # Fewer at a time: it may have been too much for the store, or for what is in between.
+                at_most = max(1, len(batch) // 2)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, _BACK_OFF_S[min(failures, len(_BACK_OFF_S)) - 1])
             elif batch:
-                failures = 0
+                failures, at_most = 0, min(_BATCH, 2 * at_most)
             self._do_chores(due_at)
 
-    def _next_batch(self, me: threading.Thread, until: float) -> list[Due]:
+    def _next_batch(self, me: threading.Thread, at_most: int, until: float) -> list[Due]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._thread is not me, max(0.0, until - time.monotonic()))
-            batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+            batch = [self._waiting.popleft() for _ in range(min(at_most, len(self._waiting)))]
             self._sending = len(batch)
             return batch
 
     def _sent(self, batch: list[Due]) -> bool:
-        done = False
+        left = batch
         try:
-            # A fault of our own drops the batch: it would come again for ever.
-            done = shield.run("budgets: settle", True, self._try, [due.send for due in batch])
-            return done
+            left = self._not_told(batch)
+            return not left
         finally:
             with self._changed:
-                if not done:
-                    self._waiting.extendleft(reversed(batch))
+                self._waiting.extendleft(reversed(left))
                 self._sending = 0
                 self._changed.notify_all()
+
+    def _not_told(self, batch: list[Due]) -> list[Due]:
+        """What has to come again. What a fault of our own is about is dropped, alone: it would come again for ever."""
+        done = shield.run("budgets: settle", None, self._try, [due.send for due in batch])
+        if done is not None:
+            return [] if done else batch
+        if len(batch) > 1:
+            return [left for due in batch for left in self._not_told([due])]
+        self.dropped_nano += max(0, batch[0].amount_nano)
+        return []
 
     def _try(self, batch: list[object]) -> bool:
         try:

@@ -138,6 +138,7 @@ class LockedRow:
 def insert_row(key: RowKey, ends_ns: int | None, now_ns: int) -> Statement:
     """Make a row unless it is there."""
     fleeting = int(any(label in _FLEETING for label, _ in key.scope))
+    ends_ns = None if ends_ns is None else clamped(ends_ns)  # a call may say that it was made in the year 2600
     return Statement(_INSERT, (row_id(key), *key_params(key), ends_ns, fleeting, now_ns))
 
 

@@ -76,3 +76,11 @@ def test_a_cap_that_is_passed_already_or_negative_refuses(store: Store) -> None:
     for cap in (49, 0, -1, -(10**30)):
         assert isinstance(reserve(store, "h", Want(row(), 1, cap)), Refused)
     assert isinstance(reserve(store, "h", Want(row(), 1, 10**30)), Reserved)
+
+
+@pytest.mark.parametrize("ends_ns", [2**62 + 1, 2**63, 2**64, 10**30])
+def test_a_period_that_ends_beyond_all_clocks_is_one_like_others(store: Store, ends_ns: int) -> None:
+    assert isinstance(reserve(store, "h", Want(row("a"), 5, 10, ends_ns)), Reserved)
+    assert len(settle(store, "k", post(row("b"), 7, ends_ns=ends_ns))) == 1
+    assert amounts(store, row("a")) == (0, 5)
+    assert amounts(store, row("b")) == (7, 0)

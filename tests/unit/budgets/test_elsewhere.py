@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Never
 
 import pytest
 
+from otel_cost import shield
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import SLICE
+from otel_cost.budgets.stores.base import Posting, Settlement, Stale
 from otel_cost.errors import BudgetExceeded, BudgetStoreBusy, BudgetStoreUnavailable
 from otel_cost.model import NANO
 from tests.support.waiting import until
@@ -300,3 +302,54 @@ def test_calls_of_a_block_do_not_draw_on_room_that_may_not_be_there() -> None:
         finally:
             reserved_around.reset(token)
             block.release()
+
+
+# --- batches ----------------------------------------------------------------------------------------------------------
+
+
+class Particular(Elsewhere):
+    """Takes no more than some settlements at once, and breaks at one key."""
+
+    most = 1000
+    breaks_at = ""
+
+    def settle(self, settlements: Sequence[Settlement], *, version: int, now_ns: int) -> list[list[Posting]] | Stale:
+        if len(settlements) > self.most:
+            raise BudgetStoreUnavailable("413: the body is too large")
+        if any(settlement.record_key == self.breaks_at for settlement in settlements):
+            raise OverflowError("a fault of our own")
+        return super().settle(settlements, version=version, now_ns=now_ns)
+
+
+def test_a_batch_that_is_too_much_for_the_store_is_told_in_smaller_ones() -> None:
+    store = Particular()
+    store.most = 3
+    with closing(shop(BLOCK, store=store)) as at:
+        store.gate.clear()
+        for _ in range(12):
+            at.budgets.take(spent(NANO))
+        store.gate.set()
+        settled(at)
+        assert at.row() == (12, 0)
+
+
+@pytest.fixture
+def as_in_production() -> Iterator[None]:
+    shield.set_strict(False)
+    yield
+    shield.set_strict(True)
+
+
+@pytest.mark.usefixtures("as_in_production")
+def test_a_fault_at_one_record_loses_that_one_alone_and_says_so() -> None:
+    store = Particular()
+    with closing(shop(BLOCK, store=store)) as at:
+        store.gate.clear()
+        records = [spent(NANO) for _ in range(6)]
+        store.breaks_at = records[3].key
+        for record in records:
+            at.budgets.take(record)
+        store.gate.set()
+        settled(at)
+        assert at.row() == (5, 0)
+        assert at.budgets.unsettled_nano == NANO
