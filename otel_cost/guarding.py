@@ -279,7 +279,7 @@ def nano_of(estimated_usd: Amount | None) -> int:
         return 0
     if isinstance(estimated_usd, bool) or not isinstance(estimated_usd, Decimal | int | float):
         raise ValueError(f"estimated_usd is {estimated_usd!r}: it takes a number of USD")
-    amount = Decimal(repr(estimated_usd)) if isinstance(estimated_usd, float) else Decimal(estimated_usd)
+    amount = Decimal(repr(float(estimated_usd))) if isinstance(estimated_usd, float) else Decimal(estimated_usd)
     if not amount.is_finite() or not 0 <= amount <= MAX_USD:
         raise ValueError(f"estimated_usd is {estimated_usd}: it must be from 0 to 1,000,000,000 USD")
     return int((amount * NANO).to_integral_value(ROUND_CEILING))

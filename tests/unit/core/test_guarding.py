@@ -19,7 +19,7 @@ from otel_cost.budgets.stores import MemoryStore
 from otel_cost.budgets.stores.base import Refused, Reserved, RowState, Stale, Want
 from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config
 from otel_cost.errors import BudgetExceeded, BudgetStoreUnavailable
-from otel_cost.guarding import MAX_USD
+from otel_cost.guarding import MAX_USD, nano_of
 from otel_cost.model import PlannedCall, record_key
 from otel_cost.runtime import Runtime
 from tests.support.waiting import until
@@ -595,3 +595,16 @@ def test_can_spend_knows_a_pause(pause: str) -> None:
 def test_a_decision_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         otel_cost.can_spend().allowed = False  # type: ignore[misc]
+
+
+class Float64(float):
+    """A float of its own making, as numpy's are: its ``repr`` is no number."""
+
+    def __repr__(self) -> str:
+        return f"np.float64({float(self)!r})"
+
+
+def test_an_estimate_may_be_a_float_of_numpy() -> None:
+    assert nano_of(Float64(0.1)) == 100_000_000
+    with pytest.raises(ValueError, match="estimated_usd is"):
+        nano_of(Float64("nan"))
