@@ -20,6 +20,9 @@ _EVENTS: Final[Mapping[ChangeKind, str]] = {
 }
 
 
+_TRIES: Final = 5
+
+
 class Changing:
     """Carries out changes.
 
@@ -107,18 +110,28 @@ class Changing:
             limit = self._limits.of(budget, row, dict(change.scope), now_ns)
             self._teller.by_hand(event, limit, 0, actor=change.actor, reason=change.reason)
         if change.kind == "set":
-            self._tell_reached([self._limit(budget, row, now_ns) for row in rows])
+            for _ in range(_TRIES):
+                if self._told_reached([self._limit(budget, row, now_ns) for row in rows]):
+                    break
+                self._limits.refresh()
 
     def _limit(self, budget: Budget, row: RowKey, now_ns: int) -> Limit:
         return self._limits.of(budget, row, {**dict(row.scope), **budget.match}, now_ns, must_know=True)
 
-    def _tell_reached(self, limits: Sequence[Limit]) -> None:
-        """A limit that was lowered below what is spent is reached now, not with the next call."""
+    def _told_reached(self, limits: Sequence[Limit]) -> bool:
+        """A limit that was lowered below what is spent is reached now, not with the next call. False where somebody
+        changed something meanwhile, perhaps of another budget."""
         settlement = Settlement(f"change-{uuid.uuid4().hex}", tuple(limit.post(0) for limit in limits))
         outcome = self._store.settle([settlement], version=self._limits.version, now_ns=self._clock_ns())
         if isinstance(outcome, Stale):
-            return  # somebody changed it again meanwhile, and tells it
-        alerts = [alert for postings in outcome for posting in postings for alert in posting.alerts]
+            return False
+        postings = outcome[0]
+        alerts = [alert for posting in postings for alert in posting.alerts]
         self._teller.alerts(alerts)
+        by_row = {limit.row: limit for limit in limits}
+        for posting in postings:
+            if posting.paused:
+                self._teller.paused_itself(by_row[posting.row], posting)
         if alerts and self._teller.is_heard:
             self._store.told([alert.id for alert in alerts])
+        return True

@@ -42,6 +42,12 @@ class _Release(NamedTuple):
     hold_id: str
 
 
+class _Told(NamedTuple):
+    """Alerts that were told here."""
+
+    alert_ids: tuple[int, ...]
+
+
 class Taking:
     """Thread-safe. With a store in this process's memory it settles at once, with one elsewhere in the background.
 
@@ -97,7 +103,7 @@ class Taking:
         elif _stored(hold_id):
             self._put(_Release(hold_id))
 
-    def _put(self, job: _Settle | _Release | Void, amount_nano: int = 0) -> None:
+    def _put(self, job: _Settle | _Release | _Told | Void, amount_nano: int = 0) -> None:
         if self._store.local:
             self._send([job])
         else:
@@ -135,6 +141,9 @@ class Taking:
         releases = [job.hold_id for job in batch if isinstance(job, _Release)]
         if releases:
             self._store.release(releases)
+        told = [alert_id for job in batch if isinstance(job, _Told) for alert_id in job.alert_ids]
+        if told:
+            self._store.told(told)
         for job in batch:
             if isinstance(job, Void):
                 self._store.void(job.key, now_ns=self._clock_ns())
@@ -166,7 +175,8 @@ class Taking:
             if posting.paused:
                 self._teller.paused_itself(limits[posting.row], posting)
         if alerts and self._teller.is_heard:
-            self._store.told([alert.id for alert in alerts])
+            # A job of its own: should the store be away by now, it is tried until it knows. Else somebody tells again.
+            self._put(_Told(tuple(alert.id for alert in alerts)))
 
 
 def _stored(hold_id: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Never
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from otel_cost import shield
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import SLICE
-from otel_cost.budgets.stores.base import Posting, Settlement, Stale
+from otel_cost.budgets.stores.base import Change, Control, Posting, Settlement, Stale
 from otel_cost.errors import BudgetExceeded, BudgetStoreBusy, BudgetStoreUnavailable
 from otel_cost.model import NANO
 from tests.support.waiting import until
@@ -353,3 +353,55 @@ def test_a_fault_at_one_record_loses_that_one_alone_and_says_so() -> None:
         settled(at)
         assert at.row() == (5, 0)
         assert at.budgets.unsettled_nano == NANO
+
+
+# --- told once --------------------------------------------------------------------------------------------------------
+
+
+class ForgetsTold(Elsewhere):
+    """Away when it is to be told what was told."""
+
+    away = 0
+
+    def told(self, alert_ids: Collection[int]) -> None:
+        if self.away:
+            self.away -= 1
+            raise AWAY
+        super().told(alert_ids)
+
+
+def test_a_threshold_is_told_once_though_the_store_was_away_when_it_had_been() -> None:
+    store = ForgetsTold()
+    with (
+        closing(shop(budget(amount_usd=10), store=store)) as at,
+        closing(shop(budget(amount_usd=10), store=store)) as b,
+    ):
+        store.away = 2
+        at.budgets.take(spent(10 * NANO, at_ns=at.now_ns))
+        settled(at)
+        assert at.names() == ["threshold", "threshold", "threshold", "breach"]
+        assert all(alert.told for alert in store.alerts())
+        assert store.claim_untold(before_ns=at.now_ns + 3600 * NANO) == []
+        assert b.told == []
+
+
+class ChangedMeanwhile(Elsewhere):
+    """Somebody pauses another budget just before a settlement."""
+
+    times = 0
+
+    def settle(self, settlements: Sequence[Settlement], *, version: int, now_ns: int) -> list[list[Posting]] | Stale:
+        if self.times:
+            self.times -= 1
+            self.change(Change("pause", "other", (), "bob", "night", Control(), ()), now_ns=now_ns)
+        return super().settle(settlements, version=version, now_ns=now_ns)
+
+
+def test_a_lowered_limit_is_told_at_once_though_another_budget_is_changed_meanwhile() -> None:
+    store = ChangedMeanwhile()
+    with closing(shop(budget(amount_usd=10, action="pause"), store=store)) as at:
+        at.budgets.take(spent(5 * NANO, at_ns=at.now_ns))
+        settled(at)
+        store.times = 1
+        at.budgets.set_limit("b", amount_nano=4 * NANO, actor="ada", reason="less")
+        assert at.names() == ["threshold", "threshold", "threshold", "breach", "paused"]
