@@ -262,11 +262,13 @@ class Store(Protocol):
         ...
 
     def void(self, record_key: str, *, now_ns: int) -> None:
-        """Take back what was posted under a key. A settlement of that key has no effect from then on."""
+        """Take back what was posted under a key. A settlement of that key has no effect from then on. What a reset has
+        forgiven meanwhile is taken back there: what is spent does not fall below nothing for it."""
         ...
 
     def release(self, hold_ids: Collection[str]) -> None:
-        """Give back what holds have left. Unknown ids are passed over: releasing again does nothing."""
+        """Give back what holds have left. One that was lost is found again, and what it was charged is given back.
+        Unknown ids are passed over: releasing again does nothing."""
         ...
 
     def renew(self, hold_ids: Collection[str], *, expires_ns: int) -> set[str]:

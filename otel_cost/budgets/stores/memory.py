@@ -113,10 +113,10 @@ class MemoryStore:
         return postings
 
     def _find_again(self, hold_id: str, key: RowKey) -> None:
-        """A settlement has come for a hold that was lost: what it was charged in advance is not spent twice."""
+        """The maker of a hold that was lost is there after all: what was charged in advance is not spent twice."""
         lost = self._kept.lost.pop((hold_id, key), None)
         if lost is not None and lost.charged:
-            self._row(key).spent -= lost.amount_nano
+            self._row(key).add(-lost.amount_nano)
 
     def _posted(self, record_key: str, now_ns: int) -> PostedUnder:
         posted = self._kept.posted.setdefault(record_key, PostedUnder())
@@ -176,7 +176,7 @@ class MemoryStore:
             difference = wanted.get(key, 0) - posted.get(key, 0)
             if difference or (key in wanted) != (key in posted):
                 row = self._row(key)
-                row.spent += difference
+                row.add(difference)
                 row.updated = now_ns
                 changed += 1
         posted.clear()
@@ -202,7 +202,7 @@ class MemoryStore:
             posted = self._posted(record_key, now_ns)
             for key, amount in posted.items():
                 row = self._row(key)
-                row.spent -= amount
+                row.add(-amount)
                 row.updated = now_ns
                 posted[key] = 0
             posted[_VOIDED] = 0
@@ -216,6 +216,9 @@ class MemoryStore:
         hold = self._kept.holds.pop(hold_id, None)
         for key, amount in hold.amounts.items() if hold is not None else ():
             self._free(key, amount)
+        if hold is None and hold_id:
+            for key in [key for lost_id, key in self._kept.lost if lost_id == hold_id]:
+                self._find_again(hold_id, key)
 
     def _free(self, key: RowKey, amount_nano: int) -> None:
         row = self._row(key)

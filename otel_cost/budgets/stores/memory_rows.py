@@ -26,6 +26,13 @@ class Row:
     stored: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     """Thresholds and limits that there is an alert of since the last reset."""
 
+    def add(self, amount_nano: int) -> None:
+        """To what is spent. What is taken back beyond that had been forgiven."""
+        self.spent += amount_nano
+        forgiven = max(0, min(-self.spent, self.forgiven)) if amount_nano < 0 else 0
+        self.spent += forgiven
+        self.forgiven -= forgiven
+
     def seen(self) -> RowState:
         return RowState(self.key, self.spent, self.reserved, self.forgiven, self.state, self.updated)
 

@@ -126,17 +126,20 @@ def _merged(wants: Sequence[Want]) -> list[Want]:
 
 
 def release(session: Session, hold_ids: Collection[str]) -> None:
-    """Give back what holds have left."""
+    """Give back what holds have left; and where they were lost meanwhile, what they were charged for that."""
     rows = keys_of_holds(session, hold_ids)
     if not rows:
         session.undo()
         return
     ids = [id_text(hold_id) for hold_id in hold_ids]
     take = Statement(f"DELETE FROM budget_holds WHERE hold_id IN ({marks(ids)}) RETURNING row_id, amount", ids)
-    locked, _, [freed] = lock_rows(session, rows, then=[take])
+    find = f"DELETE FROM budget_lost WHERE hold_id IN ({marks(ids)}) RETURNING row_id, amount * charged"
+    locked, _, [freed, found] = lock_rows(session, rows, then=[take, Statement(find, ids)])
     by_id = {row_id(key): row for key, row in locked.items()}
     for digest, amount in freed:
         by_id[bytes(digest)].free(amount)
+    for digest, charged in found:
+        by_id[bytes(digest)].spend(-charged)
     session.at_end(row.saved() for row in locked.values())
 
 

@@ -116,9 +116,16 @@ class LockedRow:
         return state_of(self.key, (self.spent, self.reserved, self.forgiven, self.state, self.updated_ns))
 
     def add(self, amount_nano: int, now_ns: int) -> None:
-        self.spent = clamped(self.spent + amount_nano)
+        self.spend(amount_nano)
         self.updated_ns = now_ns
         self.touched_ns = max(self.touched_ns, now_ns)
+
+    def spend(self, amount_nano: int) -> None:
+        """Add to what is spent. What is taken back beyond that had been forgiven."""
+        self.spent = clamped(self.spent + amount_nano)
+        forgiven = max(0, min(-self.spent, self.forgiven)) if amount_nano < 0 else 0
+        self.spent += forgiven
+        self.forgiven -= forgiven
 
     def free(self, amount_nano: int) -> None:
         self.reserved = max(0, self.reserved - amount_nano)
@@ -210,18 +217,15 @@ def rows_of(session: Session, budget: str) -> list[RowState]:
 
 
 def keys_of_holds(session: Session, hold_ids: Iterable[str]) -> dict[RowKey, int | None]:
-    """The rows that holds are in, with their ends: which rows to lock."""
+    """The rows that holds are in, or were before they were lost, with their ends: which rows to lock."""
     [found] = session.run(held_rows([id_text(hold_id) for hold_id in hold_ids]))
     return held_keys(found)
 
 
 def held_rows(ids: Sequence[str]) -> Statement:
-    """The same, by the ids that the tables have; see :func:`held_keys`."""
-    return Statement(
-        f"SELECT DISTINCT {KEY}, ends_ns FROM budget_holds JOIN budget_rows USING (row_id)"
-        f" WHERE hold_id IN ({marks(ids)})",
-        ids,
-    )
+    """The same, by the ids that the tables have; see :func:`held_keys`. Also of holds that were lost."""
+    held = f"SELECT {KEY}, ends_ns FROM %s JOIN budget_rows USING (row_id) WHERE hold_id IN ({marks(ids)})"
+    return Statement(f"{held % 'budget_holds'} UNION {held % 'budget_lost'}", (*ids, *ids))
 
 
 def held_keys(found: Sequence[Row]) -> dict[RowKey, int | None]:

@@ -73,7 +73,7 @@ def settle(
         return Stale(present)
     found = _found(locked, answers)
     others = {key: ends_ns for key, ends_ns in held_keys(held).items() if key not in rows}
-    if others:  # holds in rows where nothing was spent
+    if others:  # holds, there or lost, in rows where nothing was spent
         locked, _, answers = lock_rows(session, others, now_ns=now_ns, then=_holds(ids))
         found = _found(found.rows | locked, answers)
     is_new = iter(inserted)
@@ -120,10 +120,10 @@ def _settle_one(found: _Found, settlement: Settlement, new: Sequence[Post], now_
 
 
 def _find_again(found: _Found, hold_id: str, key: RowKey) -> None:
-    """A settlement has come for a hold that was lost: what it was charged in advance is not spent twice."""
+    """The maker of a hold that was lost is there after all: what was charged in advance is not spent twice."""
     charged = found.lost.pop((hold_id, row_id(key)), None)
     if charged is not None:
-        found.rows[key].spent -= charged
+        found.rows[key].spend(-charged)
         delete = "DELETE FROM budget_lost WHERE hold_id = ? AND row_id = ?"
         found.writes.append(Statement(delete, (hold_id, row_id(key))))
 
@@ -142,6 +142,9 @@ def _post(row: LockedRow, post: Post, now_ns: int) -> Posting:
 
 
 def _close(found: _Found, hold_id: str) -> None:
+    digests = {digest for lost_id, digest in found.lost if lost_id == hold_id}
+    for key in [key for key in found.rows if digests and row_id(key) in digests]:
+        _find_again(found, hold_id, key)
     amounts = found.holds.pop(hold_id, {})
     if not amounts:
         return
