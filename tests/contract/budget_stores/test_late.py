@@ -1,4 +1,4 @@
-"""What comes late: after a reset, a lost hold, a limit was changed, in every store (FEATURES B3, C7)."""
+"""What comes late: after a reset, after a hold was lost, at a limit that comes again; in every store (FEATURES B3)."""
 
 from __future__ import annotations
 
