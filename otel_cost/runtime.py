@@ -28,6 +28,7 @@ from otel_cost.budgets.stores import Store, store_of
 from otel_cost.config import Config, load_config
 from otel_cost.errors import ConfigError
 from otel_cost.estimating import Estimator, installed_tokenizer
+from otel_cost.forking import at_end_of_child
 from otel_cost.matching import Matcher
 from otel_cost.model import EMPTY, Layer, PlannedCall
 from otel_cost.off_loop import aside, in_asyncio
@@ -51,6 +52,8 @@ __all__ = [
 ]
 
 _log = logging.getLogger(semconv.LOGGER)
+_AT_END_S: Final = 5.0
+"""How long the end of a child process may wait for what it has spent to be settled."""
 
 
 class Runtime:
@@ -94,6 +97,7 @@ class Runtime:
         )
         self._resolver = labelling.Resolver(config)
         self._attached: list[ref[TracerProvider]] = []
+        at_end_of_child(self._flush_at_end)
 
     def attach(self, provider: TracerProvider) -> None:
         """Count the spans of ``provider`` as well. Idempotent."""
@@ -185,6 +189,9 @@ class Runtime:
         deadline = time.monotonic() + timeout_s
         settled = self.pipeline.flush(timeout_s)
         return listeners.flush(max(0.0, deadline - time.monotonic())) and settled
+
+    def _flush_at_end(self) -> None:
+        self.force_flush(_AT_END_S)
 
     def _labelled(self, call: PlannedCall) -> PlannedCall:
         return replace(call, labels=self._labels(call.labels))
