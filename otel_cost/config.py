@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar, Final, Literal, TypeVar
 
-from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
+from otel_cost.settings_values import check_store_url, parse_duration, parse_instant, parse_percent, parse_timezone
 
 ENV_PREFIX: Final = "OTEL_COST_"
 ENV_CONFIG: Final = "OTEL_COST_CONFIG"
@@ -49,6 +49,8 @@ ENV_OF_LIMITS: Final[Mapping[str, str]] = {
 """Variables for all of those budgets, and the key that each stands for."""
 _T = TypeVar("_T")
 _FORBID: Final = {"extra": "forbid"}
+_LEAST_USD: Final = Decimal("1e-9")
+"""What is less would be kept as 0, which lets nothing be spent."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,8 @@ def _parsed(key: str, parse: Callable[[str], _T], text: str) -> _T:
 def _check_amount(key: str, amount: Decimal | None) -> None:
     if amount is not None and not (amount.is_finite() and Decimal(0) <= amount <= Decimal(10) ** 9):
         raise ValueError(f"{key} is {amount}; it must be from 0 to 1,000,000,000 USD")
+    if amount and amount < _LEAST_USD:
+        raise ValueError(f"{key} is {amount}; it must be 0, or a billionth of a USD or more")
 
 
 @dataclass(frozen=True)
@@ -259,6 +263,7 @@ class BudgetStoreSettings:
     """How long a reservation outlives the process that made it."""
 
     def __post_init__(self) -> None:
+        check_store_url(self.url)
         if self.cache != "off" and parse_duration(self.cache) > 3600:
             raise ValueError(f"cache is {self.cache}; allowed: off, or a duration of at most 1h")
         if not 1 <= parse_duration(self.hold_ttl) <= 86400:

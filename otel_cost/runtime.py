@@ -284,13 +284,17 @@ def _install_or_explain(installed: Callable[[Runtime], None]) -> None:
     try:
         config = load_config()
     except ConfigError as error:
-        if str(error) not in _explained:  # both entry points come by here
-            _explained.add(str(error))
-            _log.error("otel-cost is off, the app runs without it: %s", error)
+        _explain(error)
         return
 
     def install_now() -> None:
-        runtime = install(config=config)
+        try:
+            runtime = install(config=config)
+        except (
+            ConfigError
+        ) as error:  # what only shows in doing: a driver that is not installed, a later release's store
+            _explain(error)
+            return
         if runtime is not None:
             installed(runtime)
 
@@ -299,6 +303,12 @@ def _install_or_explain(installed: Callable[[Runtime], None]) -> None:
     elif "waiting" not in _explained:
         _explained.add("waiting")
         when_sdk_is_set(partial(shield.run, "start-up", None, install_now))
+
+
+def _explain(error: ConfigError) -> None:
+    if str(error) not in _explained:  # both entry points come by here
+        _explained.add(str(error))
+        _log.error("otel-cost is off, the app runs without it: %s", error)
 
 
 _explained: Final[set[str]] = set()

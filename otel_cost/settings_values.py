@@ -9,6 +9,9 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+STORE_KINDS: Final = ("sqlite", "postgresql", "postgresql+psycopg", "postgres", "http", "https")
+"""Schemes of the URLs of stores of budgets."""
+_STORE_URL: Final = re.compile(rf"(?:sqlite:///|(?:{'|'.join(map(re.escape, STORE_KINDS[1:]))})://).*\S")
 _SECONDS: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 
 
@@ -26,6 +29,22 @@ def parse_percent(text: str) -> Decimal:
     if not (share.is_finite() and 0 < share <= 10):
         raise ValueError(f"{text!r} is outside 0% (exclusive) to 1000%")
     return share
+
+
+def check_store_url(url: str) -> None:
+    """A URL of a store of budgets has to be of a known kind, and name something.
+
+    Raises:
+        ValueError: it is not; the text never shows the URL beyond its kind, since it may have a password.
+    """
+    if url in ("", "memory:") or _STORE_URL.match(url):
+        return
+    kind, colon, _ = url.partition(":")
+    wrong = f"kind {kind!r} is not known" if colon and kind not in STORE_KINDS else "this is no URL of one"
+    raise ValueError(
+        f"a store of budgets: {wrong}: write sqlite:///budgets.db, postgresql://user:password@host/database, the URL "
+        "of an otel-cost serve (https://costs.example.com), or memory:"
+    )
 
 
 def parse_duration(text: str) -> float:

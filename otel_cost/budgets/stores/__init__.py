@@ -9,12 +9,11 @@ from otel_cost.budgets.stores.base import Store
 from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError
-from otel_cost.settings_values import parse_duration
+from otel_cost.settings_values import check_store_url, parse_duration
 
 __all__ = ["MemoryStore", "Store", "open_store", "store_of"]
 
 TIMEOUT_S: Final = 0.25
-_POSTGRES: Final = ("postgresql://", "postgresql+psycopg://", "postgres://")
 
 
 def store_of(config: Config) -> Store:
@@ -36,9 +35,13 @@ def open_store(url: str, *, key: str = "", timeout_s: float = TIMEOUT_S) -> Stor
     Raises:
         ConfigError: the URL is of no known kind, its driver is not installed, or the store is of a later release.
     """
+    try:
+        check_store_url(url)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     if url in ("", "memory:"):
         return MemoryStore()
-    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+    if url.startswith("sqlite:///"):
         # Imported where it is used: an app that shares no budgets does not load a database.
         from otel_cost.budgets.stores.sqlite import open_sqlite
 
@@ -47,12 +50,7 @@ def open_store(url: str, *, key: str = "", timeout_s: float = TIMEOUT_S) -> Stor
         from otel_cost.budgets.stores.http import HttpStore
 
         return HttpStore(url, key, timeout_s)
-    if url.startswith(_POSTGRES):
-        return _open_postgres("postgresql" + url[url.index(":") :], timeout_s)
-    raise ConfigError(
-        f"a store of budgets of kind {url.partition(':')[0]!r} is not known: write memory:, sqlite:///file.db or"
-        " postgresql://user:password@host/database, or https://host for an otel-cost serve"
-    )
+    return _open_postgres("postgresql" + url[url.index(":") :], timeout_s)
 
 
 def _open_postgres(url: str, timeout_s: float) -> Store:

@@ -76,9 +76,9 @@ def test_tables_that_are_taken_away_are_an_outage_and_then_made_anew(database_ur
     database.close()
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///", "budgets.db", "ftp://budgets"])
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "sqlite:///", "budgets.db", "ftp://budgets", "http://"])
 def test_an_unknown_url_is_told_what_is_allowed(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"memory:, sqlite:///file\.db or postgresql://"):
+    with pytest.raises(ConfigError, match=r"write sqlite:///budgets\.db, postgresql://"):
         open_store(url)
 
 

@@ -241,6 +241,29 @@ def test_config_check_says_what_is_in_effect(tmp_path: Path) -> None:
     assert _run("config", "check", OTEL_COST_CONFIG=str(file)).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "budgets are kept in each process's own memory"),
+        ("sqlite:////var/lib/budgets.db", "budgets are kept in /var/lib/budgets.db"),
+        ("postgresql://me:secret@host/costs?password=secret", "budgets are kept in postgresql://host/costs\n"),
+        ("https://costs.example.com", "budgets are kept in https://costs.example.com"),
+    ],
+)
+def test_config_check_says_where_budgets_are_kept(url: str, says: str) -> None:
+    result = _run("config", "check", OTEL_COST_DAILY_LIMIT="5", OTEL_COST_BUDGET_STORE_URL=url)
+    assert result.exit_code == 0, result.output
+    assert says in result.output
+    assert "secret" not in result.output
+
+
+def test_config_check_finds_a_store_of_no_known_kind() -> None:
+    result = _run("config", "check", OTEL_COST_BUDGET_STORE_URL="redis://me:secret@host")
+    assert result.exit_code == 2
+    assert "kind 'redis' is not known" in result.output
+    assert "secret" not in result.output
+
+
 @pytest.mark.parametrize("command", [("config", "check"), ("serve",), ("report",)])
 def test_a_wrong_setting_is_named_with_its_place(tmp_path: Path, command: tuple[str, ...]) -> None:
     file = tmp_path / "otel-cost.yaml"

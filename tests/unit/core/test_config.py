@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -165,3 +168,20 @@ def test_a_broken_config_leaves_the_app_without_otel_cost_and_says_why(
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert "otel-cost is off" in record.getMessage()
     assert ":1: nonsense: unknown key" in record.getMessage()
+
+
+def test_what_only_shows_at_the_start_is_explained_as_well_and_is_no_fault() -> None:
+    """A driver that is not installed: one line that says what to do, and no traceback."""
+    code = (
+        "import sys; sys.modules['otel_cost.budgets.stores.postgres'] = None\n"
+        "from opentelemetry import trace; from opentelemetry.sdk.trace import TracerProvider\n"
+        "from otel_cost import runtime\n"
+        "trace.set_tracer_provider(TracerProvider())\n"
+        "for _ in range(2): runtime.install_at_startup()\n"
+        "assert runtime.current() is None\n"
+    )
+    env = {**os.environ, "OTEL_COST_DAILY_LIMIT": "1", "OTEL_COST_BUDGET_STORE_URL": "postgresql://host/costs"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("otel-cost is off, the app runs without it: psycopg is not installed: pip install")
+    assert done.returncode == 0
