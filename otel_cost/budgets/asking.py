@@ -15,7 +15,7 @@ from otel_cost.budgets.applying import Applying
 from otel_cost.budgets.deciding import Decisions
 from otel_cost.budgets.holds import NO_HOLD, Hold, Holds
 from otel_cost.budgets.limits import Limit
-from otel_cost.budgets.refusing import Refusal
+from otel_cost.budgets.refusing import OfRow, Refusal
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores.base import Refused, Reserved, Stale, Store, Want
@@ -79,17 +79,20 @@ class Asking:
 
     def for_call(self, call: PlannedCall, facts: Mapping[str, str]) -> Hold:
         """Room for one call. Raises BudgetExceeded."""
-        return self.for_amount(facts, partial(self._needed, call))
+        return self._for(facts, partial(self._needed, call), refusing.of_call)
 
     def for_amount(self, facts: Mapping[str, str], needed: Needed) -> Hold:
         """Room for what ``needed`` says. Raises BudgetExceeded."""
+        return self._for(facts, needed, refusing.of_amount)
+
+    def _for(self, facts: Mapping[str, str], needed: Needed, of_row: OfRow) -> Hold:
         self._limits.refresh_if_old()
         now_ns = self._clock_ns()
         limits: list[Limit] = []
         for _ in range(_TRIES):
             limits = [limit for limit in self._applying.to(facts, now_ns) if limit.says_no]
             self._stop_at_paused(limits)
-            outcome = self._taken(limits, [want_of(limit, needed(limit)) for limit in limits], now_ns)
+            outcome = self._taken(limits, [want_of(limit, needed(limit)) for limit in limits], now_ns, of_row)
             if isinstance(outcome, Hold):
                 return outcome
             self._decisions.forget()
@@ -101,7 +104,7 @@ class Asking:
                 raise self._busy(limits, error) from error
         raise self._refusal(Refusal(limits[0], "its settings are being changed all the time", retry_after_s=1.0))
 
-    def _taken(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int) -> Hold | Stale:
+    def _taken(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int, of_row: OfRow) -> Hold | Stale:
         """Room out of the block around, and of the store what that has not."""
         drawn = self._holds.draw(reserved_around.get(), wants)
         asked = [
@@ -112,7 +115,7 @@ class Asking:
         try:
             outcome = self._reserved(of_limits, rests, now_ns)
             if isinstance(outcome, Refused):
-                raise self._refusal(refusing.of_row(outcome.row, of_limits, rests))
+                raise self._refusal(of_row(outcome.row, of_limits, rests))
             if isinstance(outcome, Stale):
                 return outcome
             hold = self._holds.inside(outcome, drawn)

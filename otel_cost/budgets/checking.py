@@ -116,7 +116,7 @@ def _refused(limit: Limit, state: RowState, want: Want | None) -> Refusal | None
     if want is None:
         return None
     full = state.spent_nano + state.reserved_nano + want.amount_nano > want.cap_nano
-    return refusing.of_row(state, [limit], [want]) if full or state.state == "paused" else None
+    return refusing.of_amount(state, [limit], [want]) if full or state.state == "paused" else None
 
 
 def _left_nano(limit: Limit, state: RowState) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -61,8 +61,32 @@ def unreachable(limit: Limit, error: Exception) -> Refusal:
     return Refusal(limit, f"{error}, and fail is closed", retry_after_s=1.0)
 
 
-def of_row(state: RowState, limits: Sequence[Limit], wants: Sequence[Want]) -> Refusal:
-    """Why the row in ``state`` said no to its want."""
+OfRow = Callable[[RowState, Sequence[Limit], Sequence[Want]], Refusal]
+"""Why the row in a state said no to its want."""
+
+
+def of_call(state: RowState, limits: Sequence[Limit], wants: Sequence[Want]) -> Refusal:
+    """Why there is no room for what one call may cost."""
+
+    def and_this(limit: Limit, needed: int, fits_later: bool) -> str:
+        advice = f" (reserve: {limit.budget.reserve}; a lower output limit in the request needs less)"
+        return f", and this call may cost up to {money(needed)}{'' if fits_later else advice}"
+
+    return _of_row(state, limits, wants, and_this)
+
+
+def of_amount(state: RowState, limits: Sequence[Limit], wants: Sequence[Want]) -> Refusal:
+    """Why there is no room for what the app asked for itself, by its own estimate or without one."""
+
+    def and_this(_limit: Limit, needed: int, _fits_later: bool) -> str:
+        return f", and {money(needed)} more are asked for" if needed > 1 else ""
+
+    return _of_row(state, limits, wants, and_this)
+
+
+def _of_row(
+    state: RowState, limits: Sequence[Limit], wants: Sequence[Want], and_this: Callable[[Limit, int, bool], str]
+) -> Refusal:
     limit, want = next(pair for pair in zip(limits, wants, strict=True) if pair[1].row == state.row)
     spent, reserved, needed = state.spent_nano, state.reserved_nano, want.amount_nano
     if state.state == "paused":
@@ -72,10 +96,8 @@ def of_row(state: RowState, limits: Sequence[Limit], wants: Sequence[Want]) -> R
     if spent >= limit.amount_nano:
         return Refusal(limit, spent_of, spent, reserved, needed)
     held = f", {money(reserved)} are reserved for calls under way" if reserved else ""
-    why = f"{spent_of}{held}, and this call may cost up to {money(needed)}"
     fits_later = spent + needed <= limit.amount_nano
-    if not fits_later:
-        why += f" (reserve: {limit.budget.reserve}; a lower output limit in the request needs less)"
+    why = f"{spent_of}{held}{and_this(limit, needed, fits_later)}"
     return Refusal(limit, why, spent, reserved, needed, _SOON_S if fits_later else None)
 
 

@@ -36,6 +36,17 @@ def test_a_call_that_does_not_fit_says_what_would_help() -> None:
     at.ask(output=4).release()
 
 
+def test_a_block_that_does_not_fit_is_not_told_to_change_a_request() -> None:
+    at = shop(BLOCK)
+    at.call(6 * NANO)
+    with pytest.raises(
+        BudgetExceeded, match=r"6\.000000 of 10\.000000 USD are spent, and 5\.000000 more are asked for$"
+    ):
+        at.budgets.reserve({}, 5 * NANO)
+    decision = at.budgets.check({}, 5 * NANO)
+    assert decision.reason.endswith("and 5.000000 more are asked for")
+
+
 def test_settling_gives_back_what_was_not_used() -> None:
     at = shop(BLOCK)
     hold = at.ask(output=8)
