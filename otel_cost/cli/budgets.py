@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -59,7 +59,7 @@ for part in (budgets_log.alerts, budgets_log.audit, budgets_log.lost, budgets_bo
 # --- where it stands --------------------------------------------------------------------------------------------------
 
 
-@command.command()
+@command.command(short_help="Where budgets stand: spent, reserved, limit, left.")
 @_NAME
 @scoped
 @where
@@ -85,12 +85,19 @@ def status(
     """
     with opened(configured(config_file, store_url)) as budgets:
         some = standing.explained(_states(budgets, name, scope), budgets.store)
-    if style == "json":
-        standing.show_json(some)
-    elif some:
-        standing.show(some, everything=everything)
-    else:
-        click.echo("Nothing was spent yet in any period that is under way.")
+        if style == "json":
+            standing.show_json(some)
+        else:
+            _show(budgets, name, scope, some, everything=everything)
+
+
+def _show(
+    budgets: Budgets, name: str | None, scope: dict[str, str], some: Sequence[standing.Standing], *, everything: bool
+) -> None:
+    standing.show(some, everything=everything)
+    seen = {one.state.budget.name for one in some}
+    unused = [] if scope else [one for one in named(budgets.budgets, name) if one.name not in seen]
+    standing.show_unused(unused, budgets.store.controls())
 
 
 def _states(budgets: Budgets, name: str | None, scope: dict[str, str]) -> list[BudgetState]:
@@ -116,7 +123,7 @@ def _applies(budget: Budget, scope: Mapping[str, str]) -> bool:
     )
 
 
-@command.command()
+@command.command(short_help="Whether there is room: the exit code says it.")
 @_NAME
 @scoped
 @estimate
@@ -175,7 +182,7 @@ def _verdict(one: standing.Standing, estimate_nano: int) -> tuple[int, str]:
 # --- changing it ------------------------------------------------------------------------------------------------------
 
 
-@command.command(name="set")
+@command.command(name="set", short_help="Put another limit in the place of the configured one.")
 @click.argument("name")
 @scoped
 @amount
@@ -217,8 +224,8 @@ def set_limit(
         _show_changed(budgets, name, scope)
 
 
-def _changing(kind: str, help_text: str, carry_out: Callable[..., None]) -> None:
-    @command.command(name=kind, help=help_text)
+def _changing(kind: str, in_short: str, help_text: str, carry_out: Callable[..., None]) -> None:
+    @command.command(name=kind, short_help=in_short, help=help_text)
     @click.argument("name")
     @scoped
     @audited
@@ -230,10 +237,13 @@ def _changing(kind: str, help_text: str, carry_out: Callable[..., None]) -> None
             named(budgets.budgets, name)
             carry_out(budgets, name, scope, actor=actor, reason=reason)
             _show_changed(budgets, name, scope)
+            if kind == "resume":
+                _say_what_stays_paused(budgets, name, scope)
 
 
 _changing(
     "pause",
+    "Stop all calls, or those of one value.",
     """Stop all calls that a budget applies to, or those of one value of it, until resumed. Calls under way go on.
 
     \b
@@ -243,6 +253,7 @@ _changing(
 )
 _changing(
     "resume",
+    "Let calls go on that were paused.",
     """Let a budget go on that was paused, by hand or by itself; in this period it does not pause itself again.
 
     \b
@@ -252,6 +263,7 @@ _changing(
 )
 _changing(
     "reset",
+    "Begin the present period anew.",
     """Begin the present period anew: what was spent in it does not count any more. The book is not touched.
 
     \b
@@ -262,5 +274,16 @@ _changing(
 
 
 def _show_changed(budgets: Budgets, name: str, scope: dict[str, str]) -> None:
-    states = _states(budgets, name, scope)
-    standing.show(standing.explained(states, budgets.store), everything=False)
+    _show(budgets, name, scope, standing.explained(_states(budgets, name, scope), budgets.store), everything=False)
+
+
+def _say_what_stays_paused(budgets: Budgets, name: str, scope: dict[str, str]) -> None:
+    """A pause of the whole budget and one of a value are two: whoever lets the one go on may have meant the other."""
+    by_hand = [
+        key
+        for (of, key), control in budgets.store.controls().by_scope.items()
+        if of == name and control.paused and (not scope or not key)
+    ]
+    for key in by_hand:
+        how = " and ".join(f"--scope {in_words((part,))}" for part in key) or "no --scope"
+        click.echo(f"Still paused by hand: {in_words(key) or 'all of it'}. Resume that with {how}.", err=True)

@@ -25,7 +25,7 @@ DIFFERS: Final = 1
 """Exit code where store and book do not agree."""
 
 
-@click.command()
+@click.command(short_help="Whether the store and the book agree, row by row.")
 @where
 @_DB
 @click.pass_context
@@ -45,7 +45,7 @@ def verify(context: click.Context, config_file: str | None, store_url: str | Non
     context.exit(0 if found.agrees else DIFFERS)
 
 
-@click.command()
+@click.command(short_help="Bring the store to what the book says.")
 @where
 @_DB
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")

@@ -16,7 +16,7 @@ from otel_cost.cli.output import console, printable, usd
 from otel_cost.model import NANO
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="What the settings say, and what was set since.")
 @where
 @styled
 def command(config_file: str | None, store_url: str | None, style: str) -> None:

@@ -15,7 +15,7 @@ from otel_cost.budgets.evaluate import severity
 from otel_cost.budgets.spec import PPM
 from otel_cost.budgets.stores.base import Alert, AlertState, AuditEntry, LostHold
 from otel_cost.cli import Refusal
-from otel_cost.cli.budgets_opening import by, configured, in_words, named, opened, styled, where
+from otel_cost.cli.budgets_opening import began, by, configured, in_words, named, opened, styled, where
 from otel_cost.cli.output import console, printable, usd
 from otel_cost.ledger import asking
 from otel_cost.model import NANO
@@ -55,9 +55,9 @@ def alerts(
     if context.invoked_subcommand is not None:
         return
     with opened(configured(config_file, store_url)) as budgets:
-        if name is not None:
-            named(budgets.budgets, name)
         found = budgets.store.alerts(name or "", state=state, limit=limit)
+        if not found:  # of a budget that the settings do not have any more, what was kept is still shown
+            named(budgets.budgets, name)
     if style == "json":
         click.echo(json.dumps({"alerts": [_alert_json(alert) for alert in found]}, indent=2))
         return
@@ -82,7 +82,7 @@ def _alert_json(alert: Alert) -> Mapping[str, object]:
         "at": asking.iso(alert.at_ns),
         "budget": alert.row.budget,
         "scope": dict(alert.row.scope),
-        "period_start": alert.row.period or None,
+        "period_start": began(alert.row),
         "threshold": str(share),
         "severity": severity(share),
         "spent_usd": _plain(alert.spent_nano),
@@ -125,6 +125,8 @@ def audit(name: str | None, limit: int, config_file: str | None, store_url: str 
     """
     with opened(configured(config_file, store_url)) as budgets:
         found = budgets.store.audit(name or "", limit=limit)
+        if not found:
+            named(budgets.budgets, name)
     if style == "json":
         click.echo(json.dumps({"changes": [_entry_json(entry) for entry in found]}, indent=2))
         return
@@ -146,8 +148,13 @@ def _differing(entry: AuditEntry, text: str) -> str:
     said = json.loads(text)
     words = [_said(key, said[key]) for key in said if key != "rows" and before.get(key) != after.get(key)]
     if entry.kind == "reset":
-        words += [f"{usd(row['spent_nano'])} spent" for row in said.get("rows", ())]
+        rows = said.get("rows", ())
+        words += [f"{_whose(row['scope']) if len(rows) > 1 else ''}{usd(row['spent_nano'])} spent" for row in rows]
     return ", ".join(words) or " "
+
+
+def _whose(scope: Mapping[str, str]) -> str:
+    return f"{in_words(tuple(scope.items()))}: "
 
 
 def _said(key: str, value: object) -> str:
@@ -174,7 +181,7 @@ def _entry_json(entry: AuditEntry) -> Mapping[str, object]:
 # --- reservations -----------------------------------------------------------------------------------------------------
 
 
-@click.command()
+@click.command(short_help="Reservations whose call never told its cost.")
 @_LIMIT
 @where
 @styled
@@ -212,7 +219,7 @@ def _lost_json(hold: LostHold) -> Mapping[str, object]:
         "lapsed": asking.iso(hold.expired_ns),
         "budget": hold.row.budget,
         "scope": dict(hold.row.scope),
-        "period_start": hold.row.period or None,
+        "period_start": began(hold.row),
         "reserved_usd": _plain(hold.amount_nano),
         "charged": hold.charged,
     }

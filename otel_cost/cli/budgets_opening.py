@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 from pathlib import Path
@@ -12,15 +14,18 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from otel_cost import semconv
 from otel_cost.budgets.manager import Budgets
-from otel_cost.budgets.spec import Budget, Scope, budget_of
+from otel_cost.budgets.spec import Budget, RowKey, Scope, budget_of
 from otel_cost.budgets.stores import store_of
 from otel_cost.cli import Refusal
 from otel_cost.cli.output import printable
 from otel_cost.config import Config, load_config
+from otel_cost.ledger import asking
 from otel_cost.model import NANO
 
 _SQLITE: Final = "sqlite:///"
+_NO_VALUE: Final = "''"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -62,6 +67,8 @@ def _usd(_context: click.Context, _option: click.Parameter, text: str | None) ->
         raise click.BadParameter(f"{text!r} is not an amount of USD; write for instance 0.25") from None
     if not (amount.is_finite() and 0 <= amount <= 10**9):
         raise click.BadParameter(f"{text} is outside 0 to 1,000,000,000 USD")
+    if 0 < amount * NANO < 1:
+        raise click.BadParameter(f"{text} is less than a billionth of a USD, and would count as 0")
     return int((amount * NANO).to_integral_value())
 
 
@@ -114,15 +121,27 @@ def opened(config: Config, *, create: bool = False) -> Iterator[Budgets]:
     path = Path(url.removeprefix(_SQLITE))
     if url.startswith(_SQLITE) and not path.exists() and not create:
         raise Refusal(f"there is no store of budgets at {path.absolute()}: apps make one when they start with it")
-    budgets = Budgets(
-        [budget_of(settings) for settings in config.budgets],
-        on_event=None,
-        store=store_of(config),
-    )
+    with _without_logging():
+        budgets = Budgets(
+            [budget_of(settings) for settings in config.budgets],
+            on_event=None,
+            store=store_of(config),
+        )
+        try:
+            yield budgets
+        finally:
+            budgets.close()
+
+
+@contextmanager
+def _without_logging() -> Iterator[None]:
+    """What goes wrong with a store is raised, and said by the command; without this its log would say it once more."""
+    silent, log = logging.NullHandler(), logging.getLogger(semconv.LOGGER)
+    log.addHandler(silent)
     try:
-        yield budgets
+        yield
     finally:
-        budgets.close()
+        log.removeHandler(silent)
 
 
 def named(budgets: Mapping[str, Budget], name: str | None) -> list[Budget]:
@@ -135,5 +154,12 @@ def named(budgets: Mapping[str, Budget], name: str | None) -> list[Budget]:
 
 
 def in_words(scope: Scope) -> str:
-    """``team=search``; empty for the empty scope."""
-    return ", ".join(f"{label}={printable(value)}" for label, value in scope)
+    """``team=search``, as ``--scope`` takes it; ``team=''`` for calls without one. Empty for the empty scope."""
+    return ", ".join(f"{label}={printable(value) if value else _NO_VALUE}" for label, value in scope)
+
+
+def began(row: RowKey) -> str | None:
+    """When the row's period began, UTC in ISO 8601; None where the period is a session, a trace or all time."""
+    if not row.period:
+        return None
+    return asking.iso(int(datetime.fromisoformat(row.period).timestamp()) * NANO)

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from otel_cost.budgets.evaluate import pause_at, severity
 from otel_cost.budgets.spec import Budget, BudgetState, Scope
-from otel_cost.budgets.stores.base import AuditEntry, Store
-from otel_cost.cli.budgets_opening import in_words
+from otel_cost.budgets.stores.base import AuditEntry, Control, Controls, Store
+from otel_cost.cli.budgets_opening import began, in_words
 from otel_cost.cli.output import console, printable, usd
 from otel_cost.ledger import asking
 from otel_cost.model import NANO
@@ -109,7 +109,7 @@ def show(some: Sequence[Standing], *, everything: bool) -> None:
 
 
 def _show_budget(out: Console, mine: Sequence[Standing], shown: Sequence[Standing]) -> None:
-    out.print(_heading(mine[0].state))
+    out.print(_heading(mine[0].state.budget, mine[0].state.ends_ns))
     table = Table(box=None, show_header=mine[0] is shown[0], pad_edge=True)
     table.add_column("  value", overflow="fold")
     table.add_column("")
@@ -131,10 +131,21 @@ def _show_budget(out: Console, mine: Sequence[Standing], shown: Sequence[Standin
         out.print(f"  and {len(mine) - len(shown)} more, farther from their limit: --all")
 
 
-def _heading(state: BudgetState) -> str:
-    budget = state.budget
+def show_unused(budgets: Sequence[Budget], controls: Controls) -> None:
+    """A heading for each budget that nobody has spent of, and the limit that waits for them."""
+    out = console()
+    for budget in budgets:
+        control = controls.by_scope.get((budget.name, ()), Control())
+        limit = budget.amount_nano if control.amount_nano is None else control.amount_nano
+        of_each = f" for each {printable(' and '.join(budget.scope_labels))}" if budget.scope_labels else ""
+        out.print(_heading(budget, None))
+        said = f"   nothing is spent in this period yet; the limit is {usd(limit)}{of_each}"
+        out.print(f"{said}; all are paused" if control.paused else said)
+
+
+def _heading(budget: Budget, ends_ns: int | None) -> str:
     kind = "in all" if budget.period == "total" else f"a {budget.period}"
-    ends = f", until {until(budget, state.ends_ns)}" if state.ends_ns is not None else ""
+    ends = f", until {until(budget, ends_ns)}" if ends_ns is not None else ""
     return f"{printable(budget.name)}: USD {kind}{ends}, {budget.action} at the limit"
 
 
@@ -172,7 +183,7 @@ def as_json(one: Standing) -> dict[str, object]:
         "name": state.budget.name,
         "scope": dict(state.row.scope),
         "period": state.budget.period,
-        "period_start": state.row.period or None,
+        "period_start": began(state.row),
         "period_end": asking.iso(state.ends_ns) if state.ends_ns is not None else None,
         **{f"{what}_usd": f"{Decimal(nano) / NANO:.9f}" for what, nano in _amounts(one)},
         "used": f"{one.share:.4f}",

@@ -47,7 +47,7 @@ def command() -> None:
     """
 
 
-@command.command(name="list")
+@command.command(name="list", short_help="Every model that matches a pattern, and its price.")
 @click.argument("pattern", default="*")
 @click.option("--provider", default="", help="Only this provider; any of its names.")
 @click.option("--own", is_flag=True, help="Only prices from overlays and the packaged supplement.")
@@ -68,7 +68,7 @@ def list_prices(
     (output.list_as_json if style == "json" else output.list_as_table)(rows, catalog.version, at_ns)
 
 
-@command.command()
+@command.command(short_help="All there is to say about one model.")
 @click.argument("names", nargs=-1, required=True, metavar="[PROVIDER] MODEL")
 @click.option("--tier", default="", help="Service tier: batch, flex, priority, ...")
 @_HOST
@@ -185,7 +185,7 @@ def doctor(
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command(short_help="Fetch fresh price data.")
 @click.option("--to", type=click.Path(path_type=Path), metavar="FILE", help="Default: prices.snapshot.")
 @click.option("--from", "url", default="", metavar="URL", help="Another place than genai-prices' own: a mirror.")
 @_CONFIG

@@ -36,7 +36,7 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     POST /v1/traces, /v1/logs        OTLP: protobuf or JSON, gzip
     GET  /api/v1/costs/summary       ?days=7&group_by=team,model&environment=production
     POST /api/v1/budget-store/...    for apps whose budget_store.url is this server
-    GET  /metrics, /healthz          for Prometheus and for probes; API documentation at /docs
+    GET  /metrics, /healthz          for Prometheus and for probes; all of it: /openapi.json
 
     Runs until it gets SIGINT or SIGTERM; then answers what it is working on, and stops.
     """

@@ -166,7 +166,7 @@ class HttpStore:
         url = self._connections.url
         if kind == wire.BUSY:
             return BudgetStoreBusy(f"the budget store of {url} is busy: {detail}")
-        text = f"{url} answered {answer.status}{_advice(answer.status)}: {detail or 'without saying why'}"
+        text = f"{url} answered {answer.status} ({detail or 'without saying why'}){_advice(answer.status)}"
         if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and answer.status not in self._said:
             # Nothing that passes: somebody has to look at the settings, whatever becomes of this call.
             self._said.add(answer.status)
@@ -176,9 +176,9 @@ class HttpStore:
 
 def _advice(status: int) -> str:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ", set budget_store.key (OTEL_COST_BUDGET_STORE_KEY) to its server.key (OTEL_COST_SERVER_KEY)"
+        return ": set budget_store.key (OTEL_COST_BUDGET_STORE_KEY) to its server.key (OTEL_COST_SERVER_KEY)"
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-        return f", is it an otel-cost serve of version {VERSION}?"
+        return f": is it an otel-cost serve of version {VERSION}?"
     return ""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -91,6 +93,29 @@ def test_status_in_json_is_exact(app: Budgets) -> None:
     assert (row["scope"], row["paused"], row["paused_by"]) == ({"team": "search"}, False, None)
 
 
+def test_a_budget_that_nobody_spent_of_is_shown_with_its_limit(app: Budgets) -> None:
+    assert "nothing is spent in this period yet; the limit is 500.00 for each team" in run("status").output
+    changed = run("set", "team-month", "--amount", "7", "--reason", "x")
+    assert "the limit is 7.00 for each team" in changed.output
+    assert "all are paused" in run("pause", "team-month", "--reason", "x").output
+
+
+def test_the_period_begins_and_ends_in_one_notation(app: Budgets) -> None:
+    spend(app, call(1, 490, team="search"))
+    row = only(*SEARCH)
+    assert str(row["period_start"]).endswith("Z")
+    assert str(row["period_end"]).endswith("Z")
+    alert = json.loads(run("alerts", "--json").output)["alerts"][0]
+    assert alert["period_start"] == row["period_start"]
+
+
+def test_what_is_spent_without_a_label_is_shown_as_scope_takes_it(app: Budgets) -> None:
+    spend(app, call(1, 5), call(2, 6, team="-"))
+    shown = run("status", "team-month").output
+    assert ("team=''" in shown, "team=- " in shown) == (True, True)
+    assert only("team-month", "--scope", "team=")["spent_usd"] == "5.000000000"
+
+
 def test_a_value_that_nobody_spent_for_has_a_status(app: Budgets) -> None:
     assert only("team-month", "--scope", "team=new")["spent_usd"] == "0.000000000"
 
@@ -157,6 +182,35 @@ def test_pause_and_resume_of_one_value_of_many(app: Budgets) -> None:
     app.reserve({"team": "search"}, 1).release()
 
 
+def test_what_stays_paused_after_a_resumption_is_said(app: Budgets) -> None:
+    run("pause", "team-month", "--reason", "all")
+    run("pause", *SEARCH, "--reason", "one")
+    one = run("resume", *SEARCH, "--reason", "x").output
+    assert "Still paused by hand: all of it. Resume that with no --scope." in one
+    run("pause", *SEARCH, "--reason", "one")
+    whole = run("resume", "team-month", "--reason", "x").output
+    assert "Still paused by hand: team=search. Resume that with --scope team=search." in whole
+    assert "Still paused" not in run("resume", *SEARCH, "--reason", "x").output
+
+
+def test_a_reset_of_all_says_whose_spend_it_forgave(app: Budgets) -> None:
+    spend(app, call(1, 7, team="search"), call(2, 9, team="support"))
+    run("reset", "team-month", "--reason", "load test")
+    told = run("audit").output
+    assert ("team=search: 7.00 spent" in told, "team=support: 9.00 spent" in told) == (True, True)
+
+
+def test_a_store_that_cannot_be_read_is_told_once(app: Budgets) -> None:
+    Path("broken.db").write_text("no database\n" * 100)
+    done = subprocess.run(
+        [sys.executable, "-c", "from otel_cost.cli import main; main()", "budgets", "status",
+         "--config", "otel-cost.yaml", "--store", "sqlite:///broken.db"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("broken.db") == 1
+
+
 def test_a_budget_that_paused_itself_says_so_and_is_let_go_on(app: Budgets) -> None:
     spend(app, call(1, 6, environment="production"))
     assert "paused itself at 5.50 USD" in run("status", "prod-day").output
@@ -209,7 +263,10 @@ def test_every_change_is_in_the_audit_log(app: Budgets) -> None:
         (("set", "team-month", "--amount", "5 USD", "--reason", "x"), "not an amount of USD"),
         (("set", "team-month", "--amount", "nan", "--reason", "x"), "outside 0 to 1,000,000,000"),
         (("set", "team-month", "--amount", "-1", "--reason", "x"), "outside 0 to 1,000,000,000"),
+        (("set", "team-month", "--amount", "1e-10", "--reason", "x"), "less than a billionth"),
         (("status", "--scope", "teem=x"), "no budget is by 'teem'"),
+        (("audit", "--budget", "nope"), "there is no budget 'nope'"),
+        (("alerts", "--budget", "nope"), "there is no budget 'nope'"),
         (("alerts", "ack", "99"), "there is no alert 99"),
     ],
 )
