@@ -8,37 +8,40 @@ from typing import Final, cast
 from otel_cost import semconv
 from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
-from otel_cost_instrumentation._openai_answers import HEAD, response, token_usage
+from otel_cost_instrumentation._openai_answers import HEAD, ReadUsage, response, token_usage
 from otel_cost_instrumentation._read import Attributes, count, field, items, text, texts
 
 
 class ChatReader:
     """Chunks of a chat completion. ``conceal``: the chunk that only carries usage was asked for by otel-cost."""
 
-    def __init__(self, heard: Text, conceal: bool = False) -> None:
+    def __init__(self, heard: Text, conceal: bool = False, read_usage: ReadUsage = token_usage) -> None:
         self._heard = heard
         self._conceal = conceal
+        self._read_usage = read_usage
         self._usage: object = None
+        self._apart = False
         self._head: Attributes = {}
         self._reasons: dict[int, str] = {}
 
     @property
     def final(self) -> bool:
-        return self._usage is not None
+        # Some count along in every chunk: that is the last word only when an answer has ended.
+        return self._usage is not None and (self._apart or bool(self._reasons))
 
     def read(self, chunk: object) -> bool:
         choices = items(chunk, "choices")
         for choice in choices:
             self._read_choice(choice)
         if not self._head.get(semconv.RESPONSE_ID) or text(chunk, "service_tier"):
-            self._head = texts(chunk, HEAD)
+            self._head |= texts(chunk, HEAD)
         usage = field(chunk, "usage")
         if usage is not None:
-            self._usage = usage
+            self._usage, self._apart = usage, not choices
             return not self._conceal or bool(choices)
         if self._reasons:
-            # Groq tells its usage with the last choice, asked or not, in a corner of its own.
-            self._usage = field(chunk, "x_groq", "usage") or self._usage
+            # Groq and Moonshot tell their usage with the last choice, asked or not, in corners of their own.
+            self._usage = field(chunk, "x_groq", "usage") or _of_choices(choices) or self._usage
         if self._conceal:
             _hide_usage(chunk)
         return True
@@ -51,10 +54,14 @@ class ChatReader:
             self._reasons[count(choice, "index") or 0] = reason
 
     def attributes(self) -> Attributes:
-        found = self._head | token_usage(self._usage)
+        found = self._head | self._read_usage(self._usage)
         if self._reasons:
             found[semconv.RESPONSE_FINISH_REASONS] = [self._reasons[index] for index in sorted(self._reasons)]
         return found
+
+
+def _of_choices(choices: list[object]) -> object:
+    return next((usage for choice in choices if (usage := field(choice, "usage"))), None)
 
 
 def _hide_usage(chunk: object) -> None:

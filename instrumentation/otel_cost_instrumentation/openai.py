@@ -18,7 +18,7 @@ from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._ask_usage import may_ask, with_usage
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._endpoint import Endpoint
-from otel_cost_instrumentation._openai_answers import chat, embeddings, response
+from otel_cost_instrumentation._openai_answers import chat, embeddings, response, token_usage_beside
 from otel_cost_instrumentation._openai_media import (
     characters,
     image_reader,
@@ -37,6 +37,9 @@ from otel_cost_instrumentation._unread import UnreadStream, unread
 # --- what goes in -----------------------------------------------------------------------------------------------------
 
 _OWN_HOST: Final = "api.openai.com"
+_CHAT: Final = "chat/completions"
+_THINKS_BESIDE: Final = frozenset({"gcp.gemini", _hosts.VERTEX})
+"""Google tells thoughts in the total alone, and usage unasked."""
 _RESPONDS: Final = "_process_response"
 
 
@@ -59,6 +62,11 @@ def _read(client: object, args: tuple[object, ...], kwargs: Arguments) -> Reques
     )
     if post.address != _OWN_HOST:
         request = request._replace(headers=cost_in_headers)
+    if provider in _THINKS_BESIDE and path == _CHAT:
+        return request._replace(
+            answer=partial(chat, read_usage=token_usage_beside),
+            reader=partial(ChatReader, read_usage=token_usage_beside),
+        )
     if asks:
         return request._replace(reader=partial(ChatReader, conceal=True))
     return _later(request) if path == "responses" and body.get("background") is True else request
@@ -86,7 +94,7 @@ _LISTENING: Final = Endpoint(
     inputs=("prompt",),
 )
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    "chat/completions": Endpoint(
+    _CHAT: Endpoint(
         operation=semconv.OP_CHAT,
         answer=chat,
         reader=ChatReader,
@@ -141,7 +149,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         accepted=characters,
     ),
 }
-_ASK: Final = frozenset({"chat/completions", "completions"})
+_ASK: Final = frozenset({_CHAT, "completions"})
 """Paths whose streams tell their usage only when they are asked to."""
 
 FREE: Final = frozenset(
