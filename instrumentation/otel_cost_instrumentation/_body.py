@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
-import wrapt
-
-if TYPE_CHECKING:
-    _Proxy = wrapt.ObjectProxy[Any]
-else:
-    _Proxy = wrapt.ObjectProxy
+from otel_cost_instrumentation._stand_in import StandIn
 
 _LARGEST: Final = 16 * 2**20
 """Bytes, as they come; of a larger body nothing is kept. A usual answer has a few thousand."""
@@ -55,8 +50,10 @@ def overhear(raw: object, heard: Callable[[Wire], object], kinds: str = "json") 
         response.stream = _Overheard(response.stream, lambda body: heard(head._replace(body=body)))
 
 
-class _Overheard(_Proxy):
+class _Overheard(StandIn):
     """A stream of bytes, sync or async as the one that it stands for."""
+
+    __slots__ = ("_self_heard", "_self_kept", "_self_seen")
 
     def __init__(self, wrapped: object, heard: Callable[[bytes], object]) -> None:
         super().__init__(wrapped)

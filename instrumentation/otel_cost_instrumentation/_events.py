@@ -23,6 +23,8 @@ def watched_events(stream: object, watcher: Watcher, last: Last) -> object | Non
 
 
 class _Events(Watched):
+    __slots__ = ("_self_last",)
+
     def __init__(self, stream: object, watcher: Watcher, last: Last) -> None:
         super().__init__(stream, watcher)
         self._self_last = last
@@ -41,6 +43,8 @@ class _Events(Watched):
 class Events(_Events):
     """An event stream."""
 
+    __slots__ = ()
+
     def __iter__(self) -> Iterator[object]:
         events, watcher = iter(self.__wrapped__), self._self_watcher
         while True:
@@ -58,6 +62,8 @@ class Events(_Events):
 
 class AsyncEvents(_Events):
     """An asynchronous event stream; closing it is synchronous."""
+
+    __slots__ = ()
 
     def __aiter__(self) -> AsyncIterator[object]:
         return self.__anext__()
@@ -130,6 +136,8 @@ class _Parts:
 class _Raw(Watched):
     """An HTTP library's response under a body."""
 
+    __slots__ = ("_self_parts",)
+
     def __init__(self, wrapped: object, parts: _Parts) -> None:
         super().__init__(wrapped, parts.watcher)
         self._self_parts = parts
@@ -140,6 +148,8 @@ class _Raw(Watched):
 
 class _Body(_Raw):
     """Of urllib3."""
+
+    __slots__ = ()
 
     def read(self, amt: int | None = None, *args: object, **more: object) -> bytes:
         part = self._self_try(self.__wrapped__.read, amt, *args, **more)
@@ -166,6 +176,8 @@ class _Body(_Raw):
 
 class _AsyncBody(_Raw):
     """Of aiohttp, which reads from the response's ``content``."""
+
+    __slots__ = ()
 
     @property
     def content(self) -> object:

@@ -173,6 +173,8 @@ def watched_lines(result: object, watcher: Watcher) -> object | None:
 class Lines(SyncStream):
     """The SDK leaves a stream when its last line has come, and does not wait for its end."""
 
+    __slots__ = ()
+
     def __next__(self) -> object:
         line = super().__next__()
         if _is_last(line):
@@ -181,6 +183,8 @@ class Lines(SyncStream):
 
 
 class AsyncLines(AsyncStream):
+    __slots__ = ()
+
     async def __anext__(self) -> object:
         line = await super().__anext__()
         if _is_last(line):

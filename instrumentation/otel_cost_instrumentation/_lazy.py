@@ -39,6 +39,8 @@ class _Nobody:
 class LazyStream(SyncStream):
     """A generator of chunks. ``begin`` admits and opens the call; what it raises is the app's."""
 
+    __slots__ = ("_self_begin",)
+
     def __init__(self, wrapped: object, begin: Callable[[], Begun]) -> None:
         super().__init__(wrapped, _Nobody())
         self._self_begin: Callable[[], Begun] | None = begin
@@ -59,6 +61,8 @@ class LazyStream(SyncStream):
 
 class LazyAsyncStream(AsyncStream):
     """An asynchronous generator of chunks."""
+
+    __slots__ = ("_self_begin",)
 
     def __init__(self, wrapped: object, begin: Callable[[], Awaitable[Begun]]) -> None:
         super().__init__(wrapped, _Nobody())

@@ -10,17 +10,13 @@ import functools
 import inspect
 import json
 import sys
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from enum import Enum, auto
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
-import wrapt
-
-if TYPE_CHECKING:
-    _Proxy = wrapt.ObjectProxy[Any]
-else:
-    _Proxy = wrapt.ObjectProxy  # subscripting it at run time needs a newer wrapt than we ask for
+from otel_cost_instrumentation._stand_in import StandIn
 
 
 class Watcher(Protocol):
@@ -116,8 +112,10 @@ def _body_of(raw: object) -> object | None:
         return None
 
 
-class Watched(_Proxy):
+class Watched(StandIn):
     """What all stand-ins share: the watcher, and telling it when the app lets go."""
+
+    __slots__ = ("_self_watcher",)
 
     def __init__(self, wrapped: object, watcher: Watcher) -> None:
         super().__init__(wrapped)
@@ -126,9 +124,6 @@ class Watched(_Proxy):
     def __del__(self) -> None:
         if not sys.is_finalizing():
             self._self_watcher.lost()
-
-    def __repr__(self) -> str:
-        return repr(self.__wrapped__)
 
     def _self_end(self, end: Callable[..., object], *args: object) -> object:
         self._self_watcher.closing()
@@ -151,8 +146,68 @@ def _makes_generators(stream: type) -> bool:
     return any(inspect.isgeneratorfunction(method) or inspect.isasyncgenfunction(method) for method in kinds)
 
 
-class SyncStream(Watched):
+class _Block:
+    """Of a stream that is a context manager."""
+
+    __slots__ = ()
+
+    def __enter__(self: Any) -> object:
+        self.__wrapped__.__enter__()
+        return self
+
+    def __exit__(
+        self: Any,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return cast("bool | None", self._self_end(self.__wrapped__.__exit__, exc_type, exc_value, traceback))
+
+
+class _AsyncBlock:
+    """Of a stream that is an asynchronous context manager."""
+
+    __slots__ = ()
+
+    async def __aenter__(self: Any) -> object:
+        await self.__wrapped__.__aenter__()
+        return self
+
+    async def __aexit__(
+        self: Any,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return cast(
+            "bool | None", await self._self_end_later(self.__wrapped__.__aexit__, exc_type, exc_value, traceback)
+        )
+
+
+class _Stream(Watched):
+    """What streams have in common."""
+
+    __slots__ = ("_self_response",)
+    mixins = (("__enter__", _Block), ("__aenter__", _AsyncBlock))
+
+    def __init__(self, wrapped: object, watcher: Watcher) -> None:
+        super().__init__(wrapped, watcher)
+        self._self_response: weakref.ref[ClosingResponse] | None = None
+
+    @property
+    def response(self) -> object:
+        # The same for as long as the app has it; it keeps the stream, which must not keep it.
+        made = None if self._self_response is None else self._self_response()
+        if made is None:
+            made = ClosingResponse(self.__wrapped__.response, self)
+            self._self_response = weakref.ref(made)
+        return made
+
+
+class SyncStream(_Stream):
     """An iterator of chunks."""
+
+    __slots__ = ()
 
     def __iter__(self) -> Iterator[object]:
         return self._self_chunks() if _makes_generators(type(self.__wrapped__)) else self
@@ -179,25 +234,14 @@ class SyncStream(Watched):
             if watcher.saw(chunk):
                 return cast("object", chunk)
 
-    @property
-    def response(self) -> object:
-        return ClosingResponse(self.__wrapped__.response, self)
-
     def close(self) -> object:
         return self._self_end(self.__wrapped__.close)
 
-    def __enter__(self) -> object:
-        self.__wrapped__.__enter__()
-        return self
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return cast("bool | None", self._self_end(self.__wrapped__.__exit__, exc_type, exc_value, traceback))
-
-
-class AsyncStream(Watched):
+class AsyncStream(_Stream):
     """An asynchronous iterator of chunks."""
+
+    __slots__ = ()
 
     def __aiter__(self) -> AsyncIterator[object]:
         return self._self_chunks_later() if _makes_generators(type(self.__wrapped__)) else self
@@ -224,10 +268,6 @@ class AsyncStream(Watched):
             if watcher.saw(chunk):
                 return cast("object", chunk)
 
-    @property
-    def response(self) -> object:
-        return ClosingResponse(self.__wrapped__.response, self)
-
     async def close(self) -> object:
         return await self._self_end_later(self.__wrapped__.close)
 
@@ -236,20 +276,11 @@ class AsyncStream(Watched):
         # Not every SDK's stream has it: looking it up has to fail where it would have.
         return functools.partial(self._self_end_later, self.__wrapped__.aclose)
 
-    async def __aenter__(self) -> object:
-        await self.__wrapped__.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
-    ) -> bool | None:
-        return cast(
-            "bool | None", await self._self_end_later(self.__wrapped__.__aexit__, exc_type, exc_value, traceback)
-        )
-
 
 class EitherStream(SyncStream, AsyncStream):
     """An iterator of chunks that the app may read in either way."""
+
+    __slots__ = ()
 
     @property
     def close(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # called as the method is
@@ -257,8 +288,10 @@ class EitherStream(SyncStream, AsyncStream):
         return functools.partial(self._self_end, self.__wrapped__.close)
 
 
-class ClosingResponse(_Proxy):
+class ClosingResponse(StandIn):
     """The HTTP response under a stream: stream helpers of the SDKs close that and not the stream."""
+
+    __slots__ = ("_self_stream",)
 
     def __init__(self, wrapped: object, stream: Watched) -> None:
         super().__init__(wrapped)
@@ -274,6 +307,8 @@ class ClosingResponse(_Proxy):
 
 class RawResponse(Watched):
     """A raw response whose body is still to be read, as a stream or whole, by whatever method the app likes."""
+
+    __slots__ = ("_self_streams",)
 
     def __init__(self, wrapped: object, watcher: Watcher) -> None:
         super().__init__(wrapped, watcher)
