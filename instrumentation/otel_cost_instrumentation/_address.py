@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 
@@ -18,9 +18,9 @@ class Server(NamedTuple):
 
 @lru_cache(maxsize=256)
 def host_and_port(url: str) -> tuple[str, int]:
-    """Of a base URL; no host where it has none."""
+    """Of a base URL; no host where it has none. The dot that ends a full name is left out."""
     split = urlsplit(url)
-    return split.hostname or "", split.port or (80 if split.scheme == "http" else 443)
+    return (split.hostname or "").removesuffix("."), split.port or (80 if split.scheme == "http" else 443)
 
 
 def provider_of(address: str, hosts: Mapping[str, str], own: str) -> str:
@@ -33,7 +33,12 @@ def provider_of(address: str, hosts: Mapping[str, str], own: str) -> str:
         return hosts[address]
     if address == "localhost" or address == "::1" or address.startswith("127."):
         return own
-    return next((name for domain, name in hosts.items() if domain[0] == "." and address.endswith(domain)), "")
+    found = next((name for domain, name in hosts.items() if domain[0] == "." and address.endswith(domain)), "")
+    return found if _AMONG_OTHERS.get(found, "") in address else ""
+
+
+_AMONG_OTHERS: Final = {"aws.bedrock": "bedrock"}
+"""Providers whose domain has other services and rented machines in it, and what their own hosts have in their names."""
 
 
 def server_at(url: str, hosts: Mapping[str, str], own: str) -> Server:

@@ -34,8 +34,8 @@ def read_post(client: object, args: tuple[object, ...], kwargs: Arguments) -> Po
     body = kwargs.get("body")
     if not isinstance(path, str) or not isinstance(body, dict):
         return None
-    address, port = host_and_port(str(field(client, "base_url")))
-    return Post(path.partition("?")[0].strip("/"), body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
+    path, address, port = _where(client, path)
+    return Post(path, body, kwargs.get("stream") is True, _is_raw(kwargs), address, port)
 
 
 class Get(NamedTuple):
@@ -48,13 +48,19 @@ class Get(NamedTuple):
 
 
 def read_get(client: object, args: tuple[object, ...], kwargs: Arguments) -> Get | None:
-    """The call. Some paths are whole URLs, which the provider answered earlier."""
+    """The call."""
     path = args[0] if args else kwargs.get("path")
     if not isinstance(path, str):
         return None
+    path, address, port = _where(client, path)
+    return Get(path, kwargs.get("stream") is True, address, port)
+
+
+def _where(client: object, path: str) -> tuple[str, str, int]:
+    """Path without its outer slashes and its query, host, port. Some paths are whole URLs, which the provider answered
+    earlier, or the app made."""
     url = urlsplit(path)
-    address, port = host_and_port(path if url.hostname else str(field(client, "base_url")))
-    return Get(url.path.strip("/"), kwargs.get("stream") is True, address, port)
+    return url.path.strip("/"), *host_and_port(path if url.hostname else str(field(client, "base_url")))
 
 
 def _is_raw(kwargs: Arguments) -> bool:

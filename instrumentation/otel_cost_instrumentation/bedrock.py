@@ -138,7 +138,10 @@ class EventReader:
 
 def _is_last(event: object) -> bool:
     chunk = field(event, "chunk", "bytes")
-    return METRICS.encode() in chunk if isinstance(chunk, bytes) else field(event, "metadata") is not None
+    if not isinstance(chunk, bytes):
+        return field(event, "metadata") is not None
+    # A model may write the name as well: looked for first, as decoding every chunk again costs more.
+    return METRICS.encode() in chunk and field(_decoded(chunk), METRICS) is not None
 
 
 def _watch_events(result: object, watcher: Watcher, *, key: str) -> object | None:

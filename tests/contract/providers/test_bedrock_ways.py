@@ -243,6 +243,22 @@ def test_streams_of_every_maker(model: str, chunks: list[Any], world: World) -> 
     assert totals(only_span(world)) == TOTALS
 
 
+def test_an_answer_that_names_the_last_events_field_is_not_over(world: World) -> None:
+    """Asked about Bedrock, a model writes such words."""
+    said = {"outputText": "see amazon-bedrock-invocationMetrics", "index": 0}
+    last = {"outputText": ".", "amazon-bedrock-invocationMetrics": {"inputTokenCount": 1000, "outputTokenCount": 200}}
+    wire: Any = AwsEvents.frame
+    chunks = [b64encode(json.dumps(chunk).encode()).decode() for chunk in (said, last)]
+    body = b"".join(wire(None, "chunk", {"bytes": chunk}) for chunk in chunks)
+    with client_of(body, content_type=AwsEvents.stream_type) as (client, _):
+        answer = client.invoke_model_with_response_stream(
+            modelId="amazon.titan-text-express-v1", body='{"inputText": "hi"}'
+        )
+        assert len(list(answer["body"])) == 2
+
+    assert (status(only_span(world)), totals(only_span(world))) == ("priced", TOTALS)
+
+
 def test_other_services_are_let_through(world: World) -> None:
     with client_of({}, "dynamodb") as (client, server):
         client.put_item(TableName="t", Item={"k": {"S": "v"}})

@@ -54,6 +54,9 @@ HOSTS: Final = {
     "https://generativelanguage.googleapis.com/v1beta/openai": ("gemini-2.5-flash", "gcp.gemini", "google"),
     "https://api.anthropic.com/v1": ("claude-sonnet-4-5", "anthropic", "anthropic"),
     "https://api.moonshot.ai/v1": ("kimi-k2-0905-preview", "moonshot_ai", "moonshotai"),
+    "https://API.OpenAI.com./v1": ("gpt-4o", "openai", "openai"),
+    "https://api.openai.com:443/v1": ("gpt-4o", "openai", "openai"),
+    "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1": ("openai.gpt-oss-120b-1:0", "aws.bedrock", "aws"),
     "https://x.services.ai.azure.com/models": ("gpt-4o", "azure.ai.inference", "openai"),
 }
 
@@ -69,7 +72,15 @@ def test_the_host_says_who_is_paid(base_url: str, world: World) -> None:
     assert found[semconv.PRICE_ID].startswith(f"{seller}/")
 
 
-@pytest.mark.parametrize("host", ["vllm.internal", "10.1.2.3"])
+RENTED: Final = (
+    "vllm-1234.us-east-1.elb.amazonaws.com",
+    "x1.execute-api.us-east-1.amazonaws.com",
+    "runtime.sagemaker.us-east-1.amazonaws.com",
+)
+"""AWS's names of machines and services that are not Bedrock: what runs there is anybody's."""
+
+
+@pytest.mark.parametrize("host", ["vllm.internal", "10.1.2.3", *RENTED])
 def test_an_unknown_host_is_named(host: str, world: World) -> None:
     _chat(f"http://{host}:8000/v1", "meta-llama/Llama-3-8B")
 
@@ -77,6 +88,17 @@ def test_an_unknown_host_is_named(host: str, world: World) -> None:
     assert (found[semconv.STATUS], found[semconv.REASON]) == ("unpriced", "unknown_provider")
     assert f"host {host}" in found[semconv.DETAIL]
     assert semconv.PROVIDER_NAME not in found
+
+
+def test_a_whole_url_says_where_it_goes(world: World) -> None:
+    """The SDK sends such a request there, whatever its base URL is."""
+    with openai.OpenAI(base_url="http://10.1.2.3/v1", api_key="none", http_client=_http("gpt-4o", [])) as client:
+        body = {"model": "gpt-4o", "messages": HELLO}
+        client.post("https://api.openai.com/v1/chat/completions?x=1", body=body, cast_to=object)
+
+    found = attributes_of(only_span(world))
+    assert (found[semconv.PROVIDER_NAME], found[semconv.SERVER_ADDRESS]) == ("openai", "api.openai.com")
+    assert found[semconv.STATUS] == "priced"
 
 
 def _azure(model: str, seen: list[str], **where: Any) -> openai.AzureOpenAI:
