@@ -5,6 +5,9 @@ request with the path and body in hand; what that returns is the answer's JSON a
 leave out. A synchronous stream is a generator that sends its request with its first step. (Before
 1.22 both returned other things: older releases are left alone.)
 
+Interactions have a client of their own, and their answers are not read: each request of theirs ends ``unpriced:
+no_usage``. Live sessions, over websockets, are not seen.
+
 Gemini counts thoughts beside the candidates' tokens and the results of tools beside the prompt's: the convention's
 totals include both. A part of documents is counted as images, as ``genai-prices`` has it.
 
@@ -37,6 +40,7 @@ from otel_cost_instrumentation._read import (
 )
 from otel_cost_instrumentation._releases import Since
 from otel_cost_instrumentation._request import Arguments, Request
+from otel_cost_instrumentation._stream import Watcher
 from otel_cost_instrumentation._unread import UnreadStream, nothing
 
 # --- what goes in -----------------------------------------------------------------------------------------------------
@@ -70,6 +74,21 @@ def _read(
         return None
     server = _server(client, kwargs.get("http_options", args[3] if len(args) > 3 else None))
     return _endpoint(asked).request(server, asked.body, kwargs, model=asked.model, stream=streams, lazy=lazy)
+
+
+def _read_interaction(resource: object, args: tuple[object, ...], kwargs: Arguments) -> Request:
+    """One request of an interaction, whose body is fields or one object."""
+    body = field(kwargs.get("request"), "body") or kwargs.get("request") or kwargs
+    told = field(resource, "sdk_configuration", "get_server_details")
+    url = str(told()[0]) if callable(told) else ""
+    server = Server("gcp.vertex_ai" if "aiplatform" in url else "gcp.gemini", *host_and_port(url))
+    model = text(body, "model").rpartition("/")[2]
+    request = _UNREAD.request(server, {}, kwargs, model=model, stream=field(body, "stream") is True)
+    return request._replace(watch=_left_alone)
+
+
+def _left_alone(answer: object, watcher: Watcher) -> None:
+    """The app gets what the SDK made."""
 
 
 def _endpoint(asked: _Asked) -> Endpoint:
@@ -218,6 +237,7 @@ FREE: Final = frozenset(
 """What is free, or sets up something that is billed elsewhere."""
 
 _CLIENT: Final = "google.genai._api_client"
+_INTERACTIONS: Final = "google.genai._gaos.interactions"
 PROVIDER: Final = Provider(
     name="google_genai",
     methods=(
@@ -225,6 +245,8 @@ PROVIDER: Final = Provider(
         Method(_CLIENT, "BaseApiClient.async_request", partial(_read, streams=False), asynchronous=True),
         Method(_CLIENT, "BaseApiClient.request_streamed", partial(_read, streams=True, lazy=True)),
         Method(_CLIENT, "BaseApiClient.async_request_streamed", partial(_read, streams=True), asynchronous=True),
+        Method(_INTERACTIONS, "Interactions.create", _read_interaction, later=True),
+        Method(_INTERACTIONS, "AsyncInteractions.create", _read_interaction, asynchronous=True, later=True),
     ),
     since=Since("google-genai", "1.22", "google.genai"),
 )

@@ -46,6 +46,36 @@ async def test_an_async_chat(client: genai.Client, world: World) -> None:
     assert {(status(span), totals(span)) for span in world.finished()} == {("priced", TOTALS)}
 
 
+INTERACTION = {
+    "id": "i",
+    "object": "interaction",
+    "model": GEMINI,
+    "status": "completed",
+    "steps": [],
+    "usage": {"total_input_tokens": 1000, "total_output_tokens": 200, "total_tokens": 1200},
+}
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_an_interaction_is_not_spent_in_silence(asynchronous: bool, world: World) -> None:
+    """Its answer is not read yet; what is not priced says so."""
+    with answering(INTERACTION) as server:
+        options = types.HttpOptions(base_url=server.url)
+        client = genai.Client(api_key="none", http_options=options)
+        if asynchronous:
+            answer = await client.aio.interactions.create(model=GEMINI, input="hi")
+            await client.aio.aclose()
+        else:
+            answer = client.interactions.create(model=GEMINI, input="hi")
+        client.close()
+        assert len(server.paths) == 1
+
+    found = attributes_of(only_span(world))
+    assert answer.id == "i"
+    assert (found[semconv.STATUS], found[semconv.REASON]) == ("unpriced", "no_usage")
+    assert (found[semconv.REQUEST_MODEL], found[semconv.SERVER_ADDRESS]) == (GEMINI, "127.0.0.1")
+
+
 def test_counting_tokens_is_free(world: World) -> None:
     with answering({"totalTokens": 3}) as server:
         client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=server.url))
