@@ -19,6 +19,9 @@ INSIDE: Final = "+"
 NOT_STORED: Final = LET_THROUGH + INSIDE
 MAX_AGE_S: Final = 3600.0
 """A reservation is renewed for no longer: what takes longer than an hour is taken for forgotten, and lapses."""
+_FORGOTTEN_S: Final = 24 * 3600.0
+"""After that its id is forgotten as well. Until then it closes what it has in the store, there or lapsed: what a lapsed
+reservation was charged is given back when its call is settled after all."""
 
 
 class Hold:
@@ -121,8 +124,9 @@ class Holds:
 
     def around(self, hold: Hold | None) -> Hold | None:
         """``hold``, or the nearest block around it that is still open here. A task may outlive the block that began it,
-        and a forked child has none of its parent's."""
-        while hold is not None and (hold.closed or hold.id not in self._open):
+        a block its reservation, and a forked child has none of its parent's."""
+        since = time.monotonic() - MAX_AGE_S
+        while hold is not None and (hold.closed or self._open.get(hold.id, float("-inf")) <= since):
             hold = hold.within
         return hold
 
@@ -209,9 +213,9 @@ class Holds:
             self.settled(hold, hold.size_nano - hold.left_nano)
 
     def to_renew(self) -> list[str]:
-        """The ids of holds that are still open, and not forgotten."""
+        """The ids of holds that are still open, and young enough."""
         since = time.monotonic() - MAX_AGE_S
         with self._lock:
-            for hold_id in [hold_id for hold_id, taken in self._open.items() if taken < since]:
+            for hold_id in [hold_id for hold_id, taken in self._open.items() if taken < since - _FORGOTTEN_S]:
                 del self._open[hold_id]
-            return [hold_id for hold_id in self._open if hold_id[:1] not in NOT_STORED]
+            return [hold_id for hold_id, taken in self._open.items() if taken > since and hold_id[:1] not in NOT_STORED]

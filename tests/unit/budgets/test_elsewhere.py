@@ -8,6 +8,7 @@ from typing import Never
 import pytest
 
 from otel_cost import shield
+from otel_cost.budgets import holds
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import SLICE
 from otel_cost.budgets.stores.base import Change, Control, Posting, Settlement, Stale
@@ -405,3 +406,42 @@ def test_a_lowered_limit_is_told_at_once_though_another_budget_is_changed_meanwh
         store.times = 1
         at.budgets.set_limit("b", amount_nano=4 * NANO, actor="ada", reason="less")
         assert at.names() == ["threshold", "threshold", "threshold", "breach", "paused"]
+
+
+# --- what takes longer than its reservation ---------------------------------------------------------------------------
+
+
+def test_what_takes_longer_than_an_hour_is_paid_once_where_lapsed_reservations_are_charged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with closing(shop(budget(action="block", expired="charge"), store=Elsewhere())) as at:
+        block = at.budgets.reserve({"trace": ""}, 10 * NANO)
+        held = at.ask(output=5)
+        monkeypatch.setattr(holds, "MAX_AGE_S", -1.0)  # an hour later
+        at.now_ns += 3600 * NANO
+        assert at.budgets._taking.holds.to_renew() == []
+        at.budgets.sweep()
+        assert at.row() == (15, 0)
+        record = spent(3 * NANO, at_ns=at.now_ns)
+        held.bind(record.key)
+        at.budgets.take(record)
+        block.release()
+        settled(at)
+        assert at.row() == (3, 0)
+
+
+def test_a_block_that_outlives_its_reservation_has_no_room_to_draw_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(shop(budget(amount_usd=10, action="block"), store=Elsewhere())) as at:
+        block = at.budgets.reserve({"trace": ""}, 8 * NANO)
+        monkeypatch.setattr(holds, "MAX_AGE_S", -1.0)
+        at.now_ns += 3600 * NANO
+        at.budgets.sweep()
+        token = reserved_around.set(block)
+        try:
+            held = at.ask(output=8)
+            with pytest.raises(BudgetExceeded):
+                at.ask(output=8)
+        finally:
+            reserved_around.reset(token)
+            held.release()
+            block.release()
