@@ -56,7 +56,10 @@ _CONTENDED: Final = (
     errors.UniqueViolation,
 )
 _NO_TABLES: Final = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+_STANDBY: Final = (errors.ReadOnlySqlTransaction, errors.FeatureNotSupported)
+"""A server that cannot write: a replica, or a primary that is none any more. The latter is its word for READ WRITE."""
 _OUTAGES: Final = (
+    *_STANDBY,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.InternalError,
@@ -297,6 +300,9 @@ class PostgresDatabase:
             return _Ended(_first_line(error))
         if isinstance(error, _CONTENDED):
             return Contended(_first_line(error))
+        if isinstance(error, _STANDBY):
+            connection.close()  # the server's name may lead to another one by now
+            self._close_idle()
         if isinstance(error, _NO_TABLES):
             self._generation += 1
         if isinstance(error, _OUTAGES):

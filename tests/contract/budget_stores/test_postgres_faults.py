@@ -175,3 +175,32 @@ def test_settling_and_voiding_a_key_at_once_never_leaves_it_posted(postgres: Pos
     assert other.controls().version == 1
     store.close()
     other.close()
+
+
+def test_a_standby_is_an_outage_until_the_primary_is_back(server: Postgres) -> None:
+    """After a failover that the server's name has not followed yet, or where it leads to a replica."""
+    store = open_store(server.url(), timeout_s=ANSWER_S)
+    assert isinstance(reserve(store, "h", Want(row(), 5)), Reserved)
+    server.run("CHECKPOINT")
+    server.stop()
+    standby = server.directory / "data" / "standby.signal"
+    standby.touch()
+    server.start()
+    _refused(store)
+    _refused(store)
+    with pytest.raises(BudgetStoreUnavailable):
+        settle(store, "k", post(row(), 3), hold="h")
+    assert amounts(store, row()) == (0, 5)
+    server.run("SELECT pg_promote()")
+    _until_back(store)
+    waiting.until(lambda: _settles(store), "the store to be written again")
+    assert amounts(store, row()) == (3, 0)
+    store.close()
+
+
+def _settles(store: Store) -> bool:
+    try:
+        settle(store, "k", post(row(), 3), hold="h")
+    except BudgetStoreUnavailable:
+        return False
+    return True
