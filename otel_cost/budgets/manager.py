@@ -78,7 +78,7 @@ class Budgets:
         self._applying = Applying(self.budgets, Limits(self.store))
         chores = (
             Chore(hold_ttl_s / 3, self._renew),
-            Chore(max(1.0, hold_ttl_s / 2), self._sweep),
+            Chore(max(1.0, hold_ttl_s / 2), self._sweep, at_once=True),
             Chore(_UNTOLD_S, self._tell_untold),
             Chore(_STATES_S, self._read_states),
         )
@@ -172,9 +172,15 @@ class Budgets:
         """Whether room may have been made: what this process has yet to settle still holds its reservation."""
         if self.store.local:
             return bool(self.sweep())
+        self.look_after()  # what the dead have reserved is given back soon, also where no call gets as far as a hold
         return self._taking.background.busy and self._taking.background.flush(_FLUSH_S)
 
     # --- looking after ------------------------------------------------------------------------------------------------
+
+    def look_after(self) -> None:
+        """Look after a store elsewhere from now on, in the background, as the first call with a reservation does."""
+        if self.budgets and not self.store.local:
+            self._taking.background.wake()
 
     def sweep(self) -> int:
         """Give back lapsed reservations. In how many rows there were any. Raises as the store does."""

@@ -31,10 +31,12 @@ class Due(NamedTuple):
 
 
 class Chore(NamedTuple):
-    """Something to do every ``every_s`` seconds while the process has anything to do with the store."""
+    """Something to do every ``every_s`` seconds while the process has anything to do with the store; ``at_once``: the
+    first time with the first thing to do, for processes that do not live so long."""
 
     every_s: float
     do: Callable[[], None]
+    at_once: bool = False
 
 
 class Sender(Protocol):
@@ -110,7 +112,7 @@ class Background:
     def _run(self) -> None:
         me = threading.current_thread()
         failures, at_most = 0, _BATCH
-        due_at = [time.monotonic() + chore.every_s for chore in self._chores]
+        due_at = [time.monotonic() + (0.0 if chore.at_once else chore.every_s) for chore in self._chores]
         while self._thread is me:
             batch = self._next_batch(me, at_most, min(due_at, default=time.monotonic() + 1.0))
             if batch and not self._sent(batch):

@@ -128,6 +128,8 @@ def opened(config: Config, *, create: bool = False) -> Iterator[Budgets]:
             store=store_of(config),
         )
         try:
+            # Where all apps are short-lived, none of them gives back what the dead have reserved.
+            budgets.sweep()
             yield budgets
         finally:
             budgets.close()

@@ -44,6 +44,8 @@ class BudgetKeeping:
             hold_ttl_s=parse_duration(config.budget_store.hold_ttl),
             clock_ns=clock,
         )
+        # Apps that keep budgets by HTTP may live for seconds: what they leave behind is the server's to give back.
+        self._budgets.look_after()
         self.metrics = BookBudgetMetrics(self._budgets)
         self._keeps_up = True
 

@@ -11,7 +11,8 @@ from otel_cost import shield
 from otel_cost.budgets import holds
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.deciding import SLICE
-from otel_cost.budgets.stores.base import Change, Control, Posting, Settlement, Stale
+from otel_cost.budgets.spec import RowKey
+from otel_cost.budgets.stores.base import Change, Control, Posting, Reserved, Settlement, Stale, Want
 from otel_cost.errors import BudgetExceeded, BudgetStoreBusy, BudgetStoreUnavailable
 from otel_cost.model import NANO
 from tests.support.waiting import until
@@ -445,3 +446,30 @@ def test_a_block_that_outlives_its_reservation_has_no_room_to_draw_on(monkeypatc
             reserved_around.reset(token)
             held.release()
             block.release()
+
+
+# --- what the dead leave behind ---------------------------------------------------------------------------------------
+
+
+def leave_behind(at: Shop, store: Elsewhere) -> None:
+    """A process reserves all there is, and dies."""
+    at.budgets.limits.refresh()
+    row = RowKey("b", (), "")
+    took = store.reserve("dead", [Want(row, 1000 * NANO)], version=at.budgets.limits.version, now_ns=1, expires_ns=2)
+    assert isinstance(took, Reserved)
+
+
+def test_a_process_that_is_refused_gives_back_what_the_dead_reserved(at: Shop, store: Elsewhere) -> None:
+    """However short it lives: the refusal says to ask again in a second, and then there is room."""
+    leave_behind(at, store)
+    with pytest.raises(BudgetExceeded) as caught:
+        at.ask(output=1)
+    assert caught.value.retry_after_s == 1.0
+    until(lambda: at.row() == (0, 0), "the reservation is given back")
+    at.ask(output=1).release()
+
+
+def test_a_server_gives_back_what_the_dead_reserved_without_a_call_of_its_own(at: Shop, store: Elsewhere) -> None:
+    leave_behind(at, store)
+    at.budgets.look_after()
+    until(lambda: at.row() == (0, 0), "the reservation is given back")

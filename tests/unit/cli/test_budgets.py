@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from otel_cost.budgets.manager import Budgets
-from otel_cost.budgets.spec import budget_of
+from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores import store_of
+from otel_cost.budgets.stores.base import Reserved, Want
 from otel_cost.cli import budgets_standing, main
 from otel_cost.config import load_config
 from otel_cost.errors import BudgetExceeded
@@ -336,6 +337,16 @@ def test_lost_reservations_are_listed(app: Budgets) -> None:
     assert "7.00" in run("lost").output
     (lost,) = json.loads(run("lost", "--json").output)["lost"]
     assert (lost["budget"], lost["reserved_usd"], lost["charged"]) == ("team-month", "7.000000000", False)
+
+
+def test_what_the_dead_have_reserved_is_given_back_by_whoever_looks(app: Budgets) -> None:
+    """Apps that live for seconds sweep nothing: a command does, so that it neither counts nor hides what has lapsed."""
+    row = RowKey("team-month", (("team", "search"),), "2026-11-01T00:00:00+01:00")
+    app.limits.refresh()
+    took = app.store.reserve("dead", [Want(row, 5 * NANO)], version=app.limits.version, now_ns=1, expires_ns=2)
+    assert isinstance(took, Reserved)
+    lost = json.loads(run("lost", "--json").output)["lost"]
+    assert [(one["hold"], one["reserved_usd"], one["charged"]) for one in lost] == [("dead", "5.000000000", False)]
 
 
 def test_what_labels_say_cannot_harm_a_terminal(app: Budgets) -> None:
