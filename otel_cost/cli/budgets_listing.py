@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import click
-from rich.table import Table
 
 from otel_cost.budgets.spec import Budget, Scope, budget_of
 from otel_cost.budgets.stores.base import Control
 from otel_cost.cli.budgets_opening import configured, in_words, opened, styled, where
-from otel_cost.cli.output import console, printable, usd
+from otel_cost.cli.output import console, printable, table, usd
 from otel_cost.model import NANO
 
 
@@ -30,15 +29,18 @@ def command(config_file: str | None, store_url: str | None, style: str) -> None:
     if style == "json":
         click.echo(json.dumps({"budgets": [_described(budget, controls) for budget in made]}, indent=2))
         return
-    table = Table("name", "USD", "period", "per", "match", "at the limit", "thresholds", "set at run time")
+    shown = table(
+        *("name", "USD", "period", "per", "match", "at the limit", "thresholds", "set at run time"),
+        whole=("USD", "period"),
+    )
     for budget in made:
-        table.add_row(*_listed(budget, controls.get((budget.name, ()))))
+        shown.add_row(*_listed(budget, controls.get((budget.name, ()))))
         for scope in _own(budget, controls):
             limit, action = budget.limit_nano(scope), budget.action_for(scope)
-            shown = "paused" if budget.paused_in_settings(scope) else action
+            then = "paused" if budget.paused_in_settings(scope) else action
             control = controls.get((budget.name, scope))
-            table.add_row(f"  {in_words(scope)}", usd(limit), "", "", "", shown, "", _control(control))
-    console().print(table)
+            shown.add_row(f"  {in_words(scope)}", usd(limit), "", "", "", then, "", _control(control))
+    console().print(shown)
     if not config.budget_store.url:
         click.echo("Kept in each app's own memory: nothing can be set at run time until budget_store.url is.")
 

@@ -16,7 +16,7 @@ from otel_cost.budgets.spec import PPM
 from otel_cost.budgets.stores.base import Alert, AlertState, AuditEntry, LostHold
 from otel_cost.cli import Refusal
 from otel_cost.cli.budgets_opening import began, by, configured, in_words, named, opened, styled, where
-from otel_cost.cli.output import console, printable, usd
+from otel_cost.cli.output import console, printable, table, usd
 from otel_cost.ledger import asking
 from otel_cost.model import NANO
 
@@ -64,15 +64,18 @@ def alerts(
     if not found:
         click.echo("No threshold was reached." if state is None else f"No alert is {state}.")
         return
-    table = Table("id", "at", "budget", "value", "reached", "spent USD", "limit USD", "state", "by")
+    shown = table(
+        *("id", "at", "budget", "value", "reached", "spent USD", "limit USD", "state", "by"),
+        whole=("id", "spent USD", "limit USD"),
+    )
     for alert in found:
         share = Decimal(alert.threshold) / PPM
-        table.add_row(
+        shown.add_row(
             str(alert.id), _at(alert.at_ns), printable(alert.row.budget), in_words(alert.row.scope) or "all",
             f"{share:.0%} {severity(share)}", usd(alert.spent_nano), usd(alert.limit_nano), alert.state,
             printable(alert.actor or " "),
         )  # fmt: skip
-    console().print(table)
+    console().print(shown)
 
 
 def _alert_json(alert: Alert) -> Mapping[str, object]:
@@ -133,13 +136,13 @@ def audit(name: str | None, limit: int, config_file: str | None, store_url: str 
     if not found:
         click.echo("Nothing was changed at run time.")
         return
-    table = Table("at", "who", "what", "budget", "value", "why", "from", "to")
+    shown = table("at", "who", "what", "budget", "value", "why", "from", "to", whole=("what",))
     for entry in found:
         before, after = (_differing(entry, text) for text in (entry.before, entry.after))
         texts = map(printable, (entry.actor, entry.kind, entry.budget))
         why = printable(entry.reason)
-        table.add_row(_at(entry.at_ns), *texts, in_words(entry.scope) or "all", why, before, after)
-    console().print(table)
+        shown.add_row(_at(entry.at_ns), *texts, in_words(entry.scope) or "all", why, before, after)
+    console().print(shown)
 
 
 def _differing(entry: AuditEntry, text: str) -> str:
@@ -203,14 +206,14 @@ def lost(limit: int, config_file: str | None, store_url: str | None, style: str)
 
 
 def _lost_table(found: Sequence[LostHold]) -> Table:
-    table = Table("lapsed", "budget", "value", "reserved USD", "became", show_footer=True)
-    table.columns[0].footer = "total"
-    table.columns[3].footer = usd(sum(hold.amount_nano for hold in found))
+    made = table("lapsed", "budget", "value", "reserved USD", "became", whole=("reserved USD",), footer=True)
+    made.columns[0].footer = "total"
+    made.columns[3].footer = usd(sum(hold.amount_nano for hold in found))
     for hold in found:
         became = "spend" if hold.charged else "free again"
         value = in_words(hold.row.scope) or "all"
-        table.add_row(_at(hold.expired_ns), printable(hold.row.budget), value, usd(hold.amount_nano), became)
-    return table
+        made.add_row(_at(hold.expired_ns), printable(hold.row.budget), value, usd(hold.amount_nano), became)
+    return made
 
 
 def _lost_json(hold: LostHold) -> Mapping[str, object]:

@@ -25,6 +25,8 @@ from otel_cost.model import NANO
 SHOWN: Final = 10
 """Rows of one budget that are shown unless all are asked for: those that are nearest to their limit."""
 _WIDTH: Final = 20
+_WIDE: Final = 120
+"""Columns from which on what is to be said of a row has room beside it."""
 _STYLES: Final[Mapping[str, str]] = {"info": "green", "warning": "yellow", "critical": "red"}
 _AUDITED: Final = 1000
 _NOT_SET: Final = (None, None)
@@ -112,10 +114,12 @@ def _show_budget(out: Console, mine: Sequence[Standing], shown: Sequence[Standin
     out.print(_heading(mine[0].state.budget, mine[0].state.ends_ns))
     table = Table(box=None, show_header=mine[0] is shown[0], pad_edge=True)
     table.add_column("  value", overflow="fold")
-    table.add_column("")
+    table.add_column("", no_wrap=True, min_width=_WIDTH)
     for title in ("", "spent", "reserved", "limit", "left"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    beside = out.width >= _WIDE
+    if beside:
+        table.add_column("", overflow="fold")
     for one in shown:
         state = one.state
         figures = map(usd, (state.spent_nano, state.reserved_nano, state.limit_nano, one.left_nano))
@@ -124,9 +128,12 @@ def _show_budget(out: Console, mine: Sequence[Standing], shown: Sequence[Standin
             bar(out, one),
             f"{one.share:.0%}",
             *figures,
-            printable(one.note or " "),
+            *([printable(one.note or " ")] if beside else []),
         )
     out.print(table)
+    for one in [] if beside else shown:
+        if one.note:
+            out.print(f"   {in_words(one.state.row.scope) or 'all'}: {printable(one.note)}")
     if len(shown) < len(mine):
         out.print(f"  and {len(mine) - len(shown)} more, farther from their limit: --all")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from otel_cost.model import NANO
 
@@ -20,6 +21,15 @@ PIPED_WIDTH: Final = 200
 def console() -> Console:
     """A console that reads no markup: what names say comes from outside."""
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+def table(*titles: str, whole: Collection[str] = (), footer: bool = False) -> Table:
+    """A table that leaves nothing out on a narrow terminal: what does not fit goes on in the next line, and columns in
+    ``whole`` (amounts, times) are never parted."""
+    made = Table(show_footer=footer)
+    for title in titles:
+        made.add_column(title, overflow="fold", no_wrap=title in whole)
+    return made
 
 
 def printable(text: str) -> str:

@@ -18,7 +18,7 @@ from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores import store_of
 from otel_cost.budgets.stores.base import Reserved, Want
-from otel_cost.cli import budgets_standing, main
+from otel_cost.cli import budgets_standing, main, output
 from otel_cost.config import load_config
 from otel_cost.errors import BudgetExceeded
 from otel_cost.ledger.sql import open_ledger
@@ -365,6 +365,18 @@ def test_list_shows_the_settings_and_what_was_set_since(app: Budgets) -> None:
         assert part in shown
     team, *_ = json.loads(run("list", "--json").output)["budgets"]
     assert [value["scope"]["team"] for value in team["values"]] == ["research", "frozen", "search"]
+
+
+def test_a_narrow_terminal_leaves_nothing_out(app: Budgets, monkeypatch: pytest.MonkeyPatch) -> None:
+    spend(app, call(1, 490, team="search"))
+    run("pause", *SEARCH, "--reason", "a runaway agent")
+    monkeypatch.setattr(output, "PIPED_WIDTH", 80)
+    for command in ("status", "list", "alerts", "audit"):
+        shown = run(command).output
+        assert "\N{HORIZONTAL ELLIPSIS}" not in shown, shown
+        assert all(len(line) <= 80 for line in shown.splitlines()), shown
+    assert "2,000.00" in run("list").output
+    assert ": a runaway agent" in run("status").output.replace("\n", " ")
 
 
 def test_without_a_shared_store_it_is_said_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
