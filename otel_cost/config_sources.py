@@ -20,6 +20,7 @@ KeyPath = tuple[str | int, ...]
 _ADAPTER: Final = TypeAdapter(Config)
 _BUDGET: Final = TypeAdapter(BudgetSettings)
 _HINTS: Final[dict[str, str]] = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
+_NO_NUMBER: Final = dict.fromkeys(("decimal_parsing", "decimal_type"), "write a number of USD, for instance 0.25")
 
 
 class _Loader(yaml.SafeLoader):
@@ -254,7 +255,9 @@ _BRANCH: Final = re.compile(r"\[|^(?:function|lax-or|json-or|chain|constrained)-
 def _describe(detail: ErrorDetails, places: Places, merged: Mapping[str, object]) -> str:
     path = _setting_of(detail)
     key = ".".join(str(part) for part in _with_budget(path, merged)) or "settings"
-    message = _HINTS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    message = (
+        _HINTS.get(detail["type"]) or _NO_NUMBER.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+    )
     if detail["type"] in _HINTS:
         allowed = _siblings(path)
         close = difflib.get_close_matches(str(path[-1]), allowed, n=1)

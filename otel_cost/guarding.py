@@ -254,8 +254,10 @@ def on_budget_event(callback: Callable[[BudgetNotice], object]) -> Callable[[], 
         A function that ends it.
 
     Raises:
-        TypeError: the callback is a coroutine function, which nobody would await.
+        TypeError: the callback cannot be called, or is a coroutine function, which nobody would await.
     """
+    if not callable(callback):
+        raise TypeError(f"a budget callback is a function; this is {type(callback).__name__}")
     if inspect.iscoroutinefunction(callback):
         raise TypeError("a budget callback is a plain function: it runs on a thread, where nobody awaits it")
     return runtime.listeners.add(callback)

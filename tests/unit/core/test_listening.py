@@ -229,6 +229,8 @@ def test_a_coroutine_function_is_refused() -> None:
 
     with pytest.raises(TypeError, match="plain function"):
         otel_cost.on_budget_event(callback)
+    with pytest.raises(TypeError, match="this is int"):
+        otel_cost.on_budget_event(3)  # type: ignore[arg-type]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
