@@ -134,10 +134,10 @@ def drawn(url: str, kind: str, *, later: bool = False, **usage: Any) -> None:
 
 
 def within_a_budget(url: str, kind: str) -> str:
-    """The first call uses the budget up."""
-    litellm.completion(**asked(url, kind))
+    """The first call leaves less than a second may cost."""
+    litellm.completion(**asked(url, kind, max_tokens=200))
     try:
-        litellm.completion(**asked(url, kind))
+        litellm.completion(**asked(url, kind, max_tokens=200))
     except BudgetExceeded as error:
         return type(error).__name__
     return ""

@@ -62,10 +62,10 @@ def test_what_is_free_has_no_span(clients: Any, world: World) -> None:
 
 @pytest.mark.parametrize("call", OTHERS.values(), ids=OTHERS)
 def test_budgets_are_asked(call: Callable[..., object], clients: Any, world: World) -> None:
-    nothing = BudgetSettings(
-        name="no", amount_usd=Decimal("0.000001"), period="total", action="block", unpriced={"assume": Decimal(1)}
+    for_one = BudgetSettings(
+        name="one", amount_usd=Decimal(1), period="total", action="block", unpriced={"assume": Decimal(1)}
     )
-    make_world(Config(budgets=(nothing,)))
+    make_world(Config(budgets=(for_one,)))
     call(clients[0], clients[1])
     assert len(clients[2].paths) == 1
 
