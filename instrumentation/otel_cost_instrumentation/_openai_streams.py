@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from otel_cost import semconv
@@ -22,6 +22,7 @@ class ChatReader:
         self._usage: object = None
         self._apart = False
         self._head: Attributes = {}
+        self._tier: object = None
         self._reasons: dict[int, str] = {}
 
     @property
@@ -30,11 +31,22 @@ class ChatReader:
         return self._usage is not None and (self._apart or bool(self._reasons))
 
     def read(self, chunk: object) -> bool:
+        # Nearly all chunks of a stream are a word and nothing else.
+        word = _word_of(chunk, self._tier) if semconv.RESPONSE_ID in self._head and not self._reasons else None
+        if word is None:
+            return self._read_all(chunk)
+        self._heard.add(word)
+        if self._conceal:
+            _hide_usage(chunk)
+        return True
+
+    def _read_all(self, chunk: object) -> bool:
         choices = items(chunk, "choices")
         for choice in choices:
             self._read_choice(choice)
         if not self._head.get(semconv.RESPONSE_ID) or text(chunk, "service_tier"):
             self._head |= texts(chunk, HEAD)
+            self._tier = self._head.get(semconv.OPENAI_RESPONSE_SERVICE_TIER)
         usage = field(chunk, "usage")
         if usage is not None:
             self._usage, self._apart = usage, not choices
@@ -62,6 +74,33 @@ class ChatReader:
 
 def _of_choices(choices: list[object]) -> object:
     return next((usage for choice in choices if (usage := field(choice, "usage"))), None)
+
+
+_WORD: Final = frozenset({"content", "role"})
+_NO_FIELDS: Final[Mapping[str, object]] = {}
+
+
+def _word_of(chunk: object, tier: object) -> str | None:
+    """The text of a chunk that tells nothing but some text of one choice, and no other service tier than ``tier``; None
+    of any other, which has to be read in full."""
+    fields = _fields(chunk)
+    choices = fields.get("choices")
+    if fields.get("usage") is not None or not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
+        return None
+    choice = _fields(choices[0])
+    if choice.get("finish_reason") is not None or fields.get("service_tier") not in (None, tier):
+        return None
+    delta = choice.get("delta")
+    said = delta if isinstance(delta, dict) else getattr(delta, "model_fields_set", None)
+    if not said or not _WORD.issuperset(said) or getattr(delta, "__pydantic_extra__", None):
+        return None
+    word = _fields(delta).get("content")
+    return word if isinstance(word, str) else None
+
+
+def _fields(value: object) -> Mapping[str, object]:
+    """Of decoded JSON, or of an SDK's object without those that its class does not know."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else getattr(value, "__dict__", _NO_FIELDS)
 
 
 def _hide_usage(chunk: object) -> None:

@@ -213,9 +213,11 @@ class SyncStream(_Stream):
         return self._self_chunks() if _makes_generators(type(self.__wrapped__)) else self
 
     def _self_chunks(self) -> Iterator[object]:
+        # Bound once: looking anything up in a stand-in takes as long as reading a chunk.
+        step = self.__next__
         while True:
             try:
-                chunk = self.__next__()
+                chunk = step()
             except StopIteration:
                 return
             yield chunk
