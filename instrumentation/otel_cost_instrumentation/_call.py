@@ -159,7 +159,10 @@ class Call:
             self._write(self._charged(found))
 
     def saw(self, chunk: object) -> bool:
-        return shield.run("instrumentation: chunk", True, self._saw, chunk)
+        reader = self._reader
+        if reader is None or self._claimed or not self._first_chunk_s:
+            return shield.run("instrumentation: chunk", True, self._saw, chunk)
+        return shield.run("instrumentation: chunk", True, reader.read, chunk)
 
     def _saw(self, chunk: object) -> bool:
         if self._reader is None:

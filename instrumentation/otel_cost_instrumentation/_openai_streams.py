@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
@@ -77,30 +77,31 @@ def _of_choices(choices: list[object]) -> object:
 
 
 _WORD: Final = frozenset({"content", "role"})
-_NO_FIELDS: Final[Mapping[str, object]] = {}
 
 
-def _word_of(chunk: object, tier: object) -> str | None:
+def _word_of(chunk: Any, tier: object) -> str | None:
     """The text of a chunk that tells nothing but some text of one choice, and no other service tier than ``tier``; None
-    of any other, which has to be read in full."""
-    fields = _fields(chunk)
-    choices = fields.get("choices")
-    if fields.get("usage") is not None or not isinstance(choices, list) or len(cast("list[object]", choices)) != 1:
-        return None
-    choice = _fields(choices[0])
-    if choice.get("finish_reason") is not None or fields.get("service_tier") not in (None, tier):
-        return None
-    delta = choice.get("delta")
-    said = delta if isinstance(delta, dict) else getattr(delta, "model_fields_set", None)
-    if not said or not _WORD.issuperset(said) or getattr(delta, "__pydantic_extra__", None):
-        return None
-    word = _fields(delta).get("content")
-    return word if isinstance(word, str) else None
+    of any other, which has to be read in full.
 
-
-def _fields(value: object) -> Mapping[str, object]:
-    """Of decoded JSON, or of an SDK's object without those that its class does not know."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else getattr(value, "__dict__", _NO_FIELDS)
+    In one piece, and not by :func:`field`: it runs between any two words of an answer.
+    """
+    try:
+        fields = chunk if type(chunk) is dict else chunk.__dict__
+        (choice,) = fields["choices"]
+        inner = choice if type(choice) is dict else choice.__dict__
+        delta = inner["delta"]
+        if type(delta) is dict:
+            said, values = delta.keys(), delta
+        elif delta.__pydantic_extra__:
+            return None
+        else:
+            said, values = delta.__pydantic_fields_set__, delta.__dict__
+        if fields.get("usage") is None and inner.get("finish_reason") is None and said <= _WORD:
+            word = values["content"]
+            return word if fields.get("service_tier") == tier and isinstance(word, str) else None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass  # none of these fields, or not one choice
+    return None
 
 
 def _hide_usage(chunk: object) -> None:

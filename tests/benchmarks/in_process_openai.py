@@ -27,10 +27,10 @@ def call(client: openai.OpenAI) -> openai.types.chat.ChatCompletion:
     return client.chat.completions.create(**BODY)  # type: ignore[call-overload, no-any-return]
 
 
-def stream(client: openai.OpenAI, chunks: int) -> int:
-    """Read a stream of ``chunks`` words to its end; the number of chunks that the app saw."""
+def stream(client: openai.OpenAI, chunks: int) -> Iterator[object]:
+    """The chunks of a stream of ``chunks`` words."""
     body = {**BODY, "stream": True, "metadata": {"chunks": str(chunks)}}
-    return sum(1 for _ in client.chat.completions.create(**body))  # type: ignore[call-overload]
+    return iter(client.chat.completions.create(**body))  # type: ignore[call-overload, no-any-return]
 
 
 def _answer(request: httpx2.Request) -> httpx2.Response:
