@@ -192,22 +192,25 @@ def _read(method: Method, instance: object, args: tuple[object, ...], kwargs: Ar
     return shield.run("instrumentation: request", None, method.read, instance, args, kwargs)
 
 
-def _is_asked(request: Request) -> bool:
-    """Whether budgets are asked: not for what is spent already, nor again for what a call around this one asked for."""
-    return not request.spent and enclosing() is None
+def _is_asked(runtime: Runtime, request: Request) -> bool:
+    """Whether budgets are asked, where there are any: not for what is spent already, nor again for what a call around
+    this one asked for."""
+    return runtime.budgets.present and not request.spent and enclosing() is None
 
 
 def _admit(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
-    with _Asking():
-        hold = runtime.admit(request.planned(runtime.estimator)) if _is_asked(request) else None
+    if _is_asked(runtime, request):
+        with _Asking():
+            hold = runtime.admit(request.planned(runtime.estimator))
     return scope.call(runtime, request, hold)
 
 
 async def _admit_async(runtime: Runtime, request: Request, scope: Scope) -> Call:
     hold = None
-    with _Asking():
-        hold = await runtime.admit_async(request.planned(runtime.estimator)) if _is_asked(request) else None
+    if _is_asked(runtime, request):
+        with _Asking():
+            hold = await runtime.admit_async(request.planned(runtime.estimator))
     return scope.call(runtime, request, hold)
 
 

@@ -133,7 +133,7 @@ class Call:
 
     def _lives_on(self) -> None:
         # The stream may live for long; what was sent need not.
-        self._request = self._request._replace(arguments={}, prompt=None)
+        self._request = self._request._replace(arguments={}, prompt=None, sent=())
         self._reaper.watch(self)
 
     def answered_inside(self, result: object) -> None:

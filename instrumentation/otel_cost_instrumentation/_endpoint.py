@@ -11,7 +11,7 @@ from otel_cost.estimating import Text
 from otel_cost_instrumentation import _written as written
 from otel_cost_instrumentation._address import Server
 from otel_cost_instrumentation._estimates import Prompt, Written
-from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, text_bytes, texts
+from otel_cost_instrumentation._read import Attributes, Names, count, field, numbers, texts
 from otel_cost_instrumentation._request import Arguments, Reader, Request
 
 _NUMBERS: Final[Names] = {semconv.REQUEST_TEMPERATURE: "temperature", semconv.REQUEST_TOP_P: "top_p"}
@@ -81,7 +81,7 @@ class Endpoint:
             parameters=self._parameters(places, limit, choices, stream),
             written=self.written,
             prompt=self._prompt(body),
-            input_bytes=text_bytes(*[body.get(name) for name in (*self.inputs, *self.tools)]),
+            sent=tuple([body.get(name) for name in (*self.inputs, *self.tools)]),
             max_output_tokens=limit,
             choices=choices,
             accepted=self.accepted(body),

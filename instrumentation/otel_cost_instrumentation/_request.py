@@ -10,7 +10,7 @@ from otel_cost import semconv
 from otel_cost.estimating import Estimator, Text, framing_of
 from otel_cost.model import PlannedCall
 from otel_cost_instrumentation._estimates import Prompt, Written, prompt_tokens
-from otel_cost_instrumentation._read import Attributes
+from otel_cost_instrumentation._read import Attributes, text_bytes
 from otel_cost_instrumentation._stream import Watcher, watched
 
 Arguments = Mapping[str, object]
@@ -47,7 +47,7 @@ class Request(NamedTuple):
         reader: Makes the reader of a streamed answer.
         arguments: Keyword arguments to call the SDK with: the app's own, perhaps with a request for usage added.
         parameters: Conventional attributes of request parameters.
-        input_bytes: UTF-8 bytes of text sent.
+        sent: Fields of the body with what is sent as tokens.
         max_output_tokens: The request's own limit for one choice; None where it has none.
         prompt: What is sent as tokens, for when the provider does not count it; None where that says too little.
         written: From a complete answer to its text, for the same.
@@ -69,7 +69,7 @@ class Request(NamedTuple):
     reader: Callable[[Text], Reader]
     arguments: Arguments
     parameters: Attributes
-    input_bytes: int = 0
+    sent: tuple[object, ...] = ()
     max_output_tokens: int | None = None
     choices: int = 1
     written: Written = _nothing_written
@@ -81,6 +81,11 @@ class Request(NamedTuple):
     told_again: bool = False
     headers: Callable[[object], Attributes] | None = None
     parses_raw: bool = False
+
+    @property
+    def input_bytes(self) -> int:
+        """UTF-8 bytes of the text that is sent. Counted when asked for: prompts are long, and only budgets ask."""
+        return text_bytes(*self.sent)
 
     def planned(self, estimator: Estimator) -> PlannedCall:
         """What budgets are asked about. The prompt is only counted if one of them reserves."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
-from otel_cost_instrumentation._read import Attributes, text, text_bytes
+from otel_cost_instrumentation._read import Attributes, text
 from otel_cost_instrumentation._request import Arguments, Request
 from otel_cost_instrumentation._stainless import Post
 
@@ -35,7 +35,7 @@ def unread(post: Post, provider: str, arguments: Arguments, free: Collection[str
         reader=UnreadStream,
         arguments=arguments,
         parameters={semconv.REQUEST_STREAM: True} if post.stream else {},
-        input_bytes=text_bytes(post.body),
+        sent=(post.body,),
     )
 
 

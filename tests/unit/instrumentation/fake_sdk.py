@@ -87,7 +87,7 @@ def read(client: object, args: tuple[object, ...], kwargs: Mapping[str, object])
         reader=Reader,
         arguments=kwargs,
         parameters={},
-        input_bytes=40,
+        sent=("x" * 40,),
         written=written,
         prompt=Prompt.of(PROMPT, conversation=False),
     )
