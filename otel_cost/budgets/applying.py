@@ -35,7 +35,7 @@ class Applying:
             for budget in self.budgets.values()
             if budget.is_about(facts) and (row := self.row(budget, facts, at_ns)) is not None
         ]
-        return sorted(found, key=lambda limit: limit.row)
+        return sorted(found, key=lambda limit: limit.row) if len(found) > 1 else found
 
     def counted(
         self, budget: Budget, charge: Charge, facts: Mapping[str, str], at_ns: int

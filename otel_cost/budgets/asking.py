@@ -106,16 +106,17 @@ class Asking:
 
     def _taken(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int, of_row: OfRow) -> Hold | Stale:
         """Room out of the block around, and of the store what that has not."""
-        drawn = self._holds.draw(reserved_around.get(), wants)
+        around = reserved_around.get()
+        if around is None:
+            return self._granted(limits, wants, now_ns, of_row)
+        drawn = self._holds.draw(around, wants)
         asked = [
             (limit, rest) for limit, want in zip(limits, wants, strict=True) if (rest := drawn.rest(want)) is not None
         ]
         of_limits, rests = [limit for limit, _ in asked], [rest for _, rest in asked]
         hold: Hold | None = None
         try:
-            outcome = self._reserved(of_limits, rests, now_ns)
-            if isinstance(outcome, Refused):
-                raise self._refusal(of_row(outcome.row, of_limits, rests))
+            outcome = self._granted(of_limits, rests, now_ns, of_row)
             if isinstance(outcome, Stale):
                 return outcome
             hold = self._holds.inside(outcome, drawn)
@@ -123,6 +124,12 @@ class Asking:
         finally:
             if hold is None:
                 self._holds.undraw(drawn)
+
+    def _granted(self, limits: Sequence[Limit], wants: Sequence[Want], now_ns: int, of_row: OfRow) -> Hold | Stale:
+        outcome = self._reserved(limits, wants, now_ns)
+        if isinstance(outcome, Refused):
+            raise self._refusal(of_row(outcome.row, limits, wants))
+        return outcome
 
     def _needed(self, call: PlannedCall, limit: Limit) -> int:
         budget = limit.budget

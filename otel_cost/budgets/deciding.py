@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from otel_cost.budgets.holds import LET_THROUGH
@@ -24,6 +24,8 @@ FAR: Final = 2
 SLICE: Final = 100
 """One part in this many of the limit is what a process may let through without asking."""
 _KEPT: Final = 10_000
+_numbers: Final = count()
+"""Of holds that no store and no other process hears of."""
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class Decisions:
             if not all(self._fits(want, now) for want in wants):
                 self.misses += 1
                 return ""
-            hold_id = LET_THROUGH + uuid.uuid4().hex
+            hold_id = LET_THROUGH + str(next(_numbers))
             for want in wants:
                 known = self._kept.rows[want.row]
                 known.since_asked += want.amount_nano

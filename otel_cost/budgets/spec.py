@@ -94,6 +94,8 @@ class Budget:
     def is_about(self, facts: Mapping[str, str]) -> bool:
         """Whether it can be told from ``facts`` which of its rows they belong to: a budget by model says nothing about
         a block of code, only about each call in it."""
+        if facts.keys() >= CALL_FACTS:
+            return True
         return not (CALL_FACTS - facts.keys()).intersection((*self.per, *self.match))
 
     @property
