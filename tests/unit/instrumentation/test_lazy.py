@@ -11,6 +11,7 @@ import pytest
 from opentelemetry import trace
 
 from otel_cost import BudgetExceeded, semconv
+from otel_cost.budgets import Budgets
 from otel_cost.runtime import Runtime
 from otel_cost_instrumentation._base import Method, Provider
 from otel_cost_instrumentation._install import Installation
@@ -129,6 +130,7 @@ async def _refuse_async(self: object, call: object) -> None:
 async def test_a_budgets_no_comes_instead_of_the_first_chunk(
     client: Any, world: World, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Budgets, "present", True)
     monkeypatch.setattr(Runtime, "admit", _refuse)
     monkeypatch.setattr(Runtime, "admit_async", _refuse_async)
     stream, other = client.stream("gpt-4o"), client.stream_async("gpt-4o")

@@ -14,6 +14,7 @@ import pytest
 from opentelemetry import trace
 
 from otel_cost import BudgetExceeded, semconv, shield
+from otel_cost.budgets import Budgets
 from otel_cost.budgets.holds import Holds
 from otel_cost.config import BudgetSettings, Config
 from otel_cost.runtime import Hold, Runtime
@@ -46,6 +47,7 @@ class HoldsOf:
         self.world = world
         self.given = 0
         self.ended_at_release: list[int] = []
+        monkeypatch.setattr(Budgets, "present", True)
         monkeypatch.setattr(Runtime, "admit", self.admit)
 
     def admit(self, call: object) -> Hold:
@@ -113,6 +115,7 @@ def test_the_hold_of_a_stream_is_released_at_its_end(world: World, monkeypatch: 
 
 def test_the_budgets_no_gets_out_where_faults_are_swallowed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shield.set_strict(False)
+    monkeypatch.setattr(Budgets, "present", True)
     monkeypatch.setattr(Runtime, "admit", refuse)
     asked: list[int] = []
     with wrapped() as sdk, pytest.raises(BudgetExceeded):
@@ -128,6 +131,7 @@ async def test_the_budgets_no_gets_out_of_an_async_call(world: World, monkeypatc
     async def refuse_later(self: Runtime, call: object) -> Hold:
         return refuse(self, call)
 
+    monkeypatch.setattr(Budgets, "present", True)
     monkeypatch.setattr(Runtime, "admit_async", refuse_later)
     with wrapped(name="Client.ask_async", asynchronous=True) as sdk, pytest.raises(BudgetExceeded):
         await sdk.Client(lambda: USAGE).ask_async("gpt-4o")
@@ -159,6 +163,7 @@ def test_a_fault_before_the_call_does_not_stop_it(
 
 def test_a_fault_in_async_admission_does_not_stop_the_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     shield.set_strict(False)
+    monkeypatch.setattr(Budgets, "present", True)
     monkeypatch.setattr(Runtime, "admit_async", broken)
     with wrapped(name="Client.ask_async", asynchronous=True) as sdk:
         pending = sdk.Client(lambda: USAGE).ask_async("gpt-4o")
@@ -296,6 +301,7 @@ def test_a_dropped_stream_is_settled_by_another_thread(world: World, monkeypatch
     """It may be dropped by a garbage collection, on a thread that holds any lock."""
     released_by: list[str] = []
     hold = hold_that_tells(lambda: released_by.append(threading.current_thread().name))
+    monkeypatch.setattr(Budgets, "present", True)
     monkeypatch.setattr(Runtime, "admit", lambda self, call: hold)
     with wrapped() as sdk:
         stream = sdk.Client(lambda: fake_sdk.chunks(40, USAGE)).ask("gpt-4o")
