@@ -20,7 +20,9 @@ KeyPath = tuple[str | int, ...]
 _ADAPTER: Final = TypeAdapter(Config)
 _BUDGET: Final = TypeAdapter(BudgetSettings)
 _HINTS: Final[dict[str, str]] = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}
-_NO_NUMBER: Final = dict.fromkeys(("decimal_parsing", "decimal_type"), "write a number of USD, for instance 0.25")
+_NO_NUMBER: Final[dict[str, str]] = dict.fromkeys(
+    ("decimal_parsing", "decimal_type"), "write a number of USD, for instance 0.25"
+)
 
 
 class _Loader(yaml.SafeLoader):

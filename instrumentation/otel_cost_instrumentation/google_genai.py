@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from otel_cost import semconv
 from otel_cost.estimating import Text
@@ -80,7 +80,7 @@ def _read_interaction(resource: object, args: tuple[object, ...], kwargs: Argume
     """One request of an interaction, whose body is fields or one object."""
     body = field(kwargs.get("request"), "body") or kwargs.get("request") or kwargs
     told = field(resource, "sdk_configuration", "get_server_details")
-    url = str(told()[0]) if callable(told) else ""
+    url = str(cast("Callable[[], tuple[object, ...]]", told)()[0]) if callable(told) else ""
     server = Server("gcp.vertex_ai" if "aiplatform" in url else "gcp.gemini", *host_and_port(url))
     model = text(body, "model").rpartition("/")[2]
     request = _UNREAD.request(server, {}, kwargs, model=model, stream=field(body, "stream") is True)

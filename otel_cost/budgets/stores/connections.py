@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from socket import socket
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from otel_cost.errors import BudgetStoreUnavailable, ConfigError
@@ -128,7 +128,7 @@ def _exchanged(
         connection.timeout = _left_s(deadline)
         connection.connect()
     # Kept here, since http.client forgets it as soon as the server says that it will close.
-    sock: socket = connection.sock
+    sock = cast("socket", connection.sock)
     sock.settimeout(_left_s(deadline))
     connection.request("POST", path, body, dict(headers))
     sock.settimeout(_left_s(deadline))
