@@ -63,7 +63,7 @@ class OtlpSink:
                 """Silence: requests are asserted on, not read."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="otlp-sink", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="otlp-sink", daemon=True)
 
     @property
     def endpoint(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from functools import cache
@@ -37,6 +38,13 @@ def _able(case: Case, metafunc: pytest.Metafunc) -> bool:
         return False
     needed = [feature for mark in metafunc.definition.iter_markers("needs") for feature in mark.args]
     return all(getattr(case, feature) for feature in needed)
+
+
+@pytest.fixture(autouse=True)
+def no_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every SDK's client reads all authorities of the Web when it is made, which takes as long as a test. Nothing here
+    is asked over TLS."""
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *args, **kwargs: None)
 
 
 @pytest.fixture
