@@ -60,6 +60,7 @@ def test_a_refused_call_waits_for_what_its_own_process_has_yet_to_settle(store: 
         record = spent(0, at_ns=at.now_ns)
         hold.bind(record.key)
         at.budgets.take(record)
+    assert at.names() == []
     at.budgets.close()
 
 

@@ -101,6 +101,8 @@ def test_alert_never_blocks() -> None:
     world = with_budget(action="alert")
     spend(world, 10)
     world.runtime.admit(GPT4O).release()
+    assert world.events(semconv.EVENT_BUDGET_BLOCKED) == []
+    assert len(world.events(semconv.EVENT_BUDGET_BREACH)) == 1
 
 
 def test_pause_blocks_past_its_grace() -> None:
@@ -154,6 +156,7 @@ def test_a_price_that_starts_some_day_is_a_price() -> None:
     )
     world = make_world(config, pricer=runtime.pricer_of(config))
     world.runtime.admit(PlannedCall(provider="openai", model="made-up-9", operation="chat")).release()
+    assert world.events(semconv.EVENT_BUDGET_BLOCKED) == []
 
 
 def test_whoever_listens_to_events_does_not_make_a_limit_soft(monkeypatch: pytest.MonkeyPatch) -> None:
