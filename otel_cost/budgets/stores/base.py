@@ -87,9 +87,9 @@ class Post(NamedTuple):
 class Settlement(NamedTuple):
     """What one record costs, row by row.
 
-    Each pair of ``record_key`` and row is settled once; again changes nothing. ``hold_id``: the reservation that the
-    money comes out of, empty when there is none. ``closes``: whether what is left of the hold is given back; else the
-    hold shrinks by the amount, at most to 0, and lives on.
+    Each ``record_key`` is settled once for a budget and scope; again changes nothing, be it in another period.
+    ``hold_id``: the reservation that the money comes out of, empty when there is none. ``closes``: whether what is left
+    of the hold is given back; else the hold shrinks by the amount, at most to 0, and lives on.
     """
 
     record_key: str

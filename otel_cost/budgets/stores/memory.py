@@ -105,7 +105,9 @@ class MemoryStore:
 
     def _settle(self, settlement: Settlement, now_ns: int) -> list[Posting]:
         posted = self._posted(settlement.record_key, now_ns)
-        new = [post for post in settlement.posts if post.row not in posted and _VOIDED not in posted]
+        had = {(row.budget, row.scope) for row in posted}
+        voided = _VOIDED in posted
+        new = [post for post in settlement.posts if not voided and (post.row.budget, post.row.scope) not in had]
         for post in new:
             self._find_again(settlement.hold_id, post.row)
         postings = [self._post(post, posted, now_ns) for post in new]

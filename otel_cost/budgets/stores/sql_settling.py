@@ -20,15 +20,19 @@ from otel_cost.budgets.stores.sql_rows import (
     held_rows,
     id_text,
     key_of,
+    key_params,
     lock_rows,
     marks,
     row_id,
 )
 
-# A key that was voided takes no posting, whichever process comes first.
+# A key that was voided takes no posting, whichever process comes first; and none for a value of a budget that it was
+# posted to already, be it in another period: who reserved and who only saw the call may differ by one at its border.
 _POST: Final = (
     "INSERT INTO budget_postings (record_key, row_id, amount, at_ns) SELECT ?, ?, ?, ?"
     " WHERE NOT EXISTS (SELECT 1 FROM budget_voided WHERE record_key = ?)"
+    " AND NOT EXISTS (SELECT 1 FROM budget_postings JOIN budget_rows USING (row_id)"
+    " WHERE record_key = ? AND budget = ? AND scope = ?)"
     " ON CONFLICT (record_key, row_id) DO NOTHING RETURNING 1"
 )
 _POSTED: Final = (
@@ -88,7 +92,8 @@ def settle(
 
 def _insert(settlement: Settlement, post: Post, now_ns: int) -> Statement:
     key = id_text(settlement.record_key)
-    return Statement(_POST, (key, row_id(post.row), clamped(post.amount_nano), now_ns, key))
+    budget, scope, _ = key_params(post.row)
+    return Statement(_POST, (key, row_id(post.row), clamped(post.amount_nano), now_ns, key, key, budget, scope))
 
 
 def _holds(ids: Sequence[str]) -> list[Statement]:

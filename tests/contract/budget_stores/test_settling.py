@@ -22,6 +22,14 @@ def test_a_record_is_settled_once_in_each_row(store: Store) -> None:
     assert (amounts(store, A), amounts(store, B)) == ((30, 0), (5, 0))
 
 
+def test_a_record_is_settled_once_though_another_sees_it_in_the_next_period(store: Store) -> None:
+    """An app goes by when it reserved, a server by when the call began."""
+    later = row("a", period="2027-02")
+    settle(store, "k", post(A, 30))
+    assert settle(store, "k", post(later, 30)) == []
+    assert (amounts(store, A), amounts(store, later)) == ((30, 0), (0, 0))
+
+
 def test_settling_again_still_closes_the_hold(store: Store) -> None:
     settle(store, "k", post(A, 30))
     reserve(store, "h", Want(A, 100))
