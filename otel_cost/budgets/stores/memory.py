@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -260,9 +261,10 @@ class MemoryStore:
         kept = self._kept.rows.setdefault(key.budget, OrderedDict())
         row = kept.get(key)
         if row is None:
+            if len(kept) >= self._max_rows:
+                oldest = itertools.islice(kept.values(), _LOOKED_AT)
+                del kept[next((row.key for row in oldest if not row.holds_back), next(iter(kept)))]
             row = kept[key] = Row(key)
-            if len(kept) > self._max_rows:
-                kept.popitem(last=False)
         else:
             kept.move_to_end(key)  # a row that blocks gets no postings, and must not be forgotten for it
         return row
@@ -340,5 +342,7 @@ class MemoryStore:
         """There is nothing to let go of."""
 
 
+_LOOKED_AT: Final = 100
+"""Rows, from the one used longest ago on, among which the one to forget is looked for."""
 _VOIDED: Final = RowKey("", (), "")
 """Beside what was posted under a key: that it was taken back, and is not to be settled again."""

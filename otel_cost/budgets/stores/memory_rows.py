@@ -33,6 +33,11 @@ class Row:
         self.spent += forgiven
         self.forgiven -= forgiven
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether its being forgotten would let calls through that it stops, or lose what is under way."""
+        return self.reserved > 0 or self.state == "paused" or (self.told_limit > 0 and self.spent >= self.told_limit)
+
     def seen(self) -> RowState:
         return RowState(self.key, self.spent, self.reserved, self.forgiven, self.state, self.updated)
 

@@ -6,6 +6,7 @@ import pytest
 
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.stores.base import Control
+from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.config import BudgetOverride
 from otel_cost.errors import BudgetError, BudgetExceeded
 from otel_cost.model import NANO, Reason, Status, Void
@@ -165,6 +166,17 @@ def test_a_loop_that_is_stopped_does_not_flood_the_log(caplog: pytest.LogCapture
             at.ask(team=team)
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert at.names() == ["blocked"] * 5
+
+
+def test_made_up_values_do_not_push_a_spent_limit_out_of_memory() -> None:
+    by_user = budget(amount_usd=10, action="block", per=("user",), period="total")
+    at = shop(by_user, store=MemoryStore(max_rows=100))
+    at.call(10 * NANO, user="mallory")
+    for number in range(200):
+        at.ask(user=f"m{number}").release()
+    with pytest.raises(BudgetExceeded):
+        at.ask(user="mallory")
+    assert len(at.budgets.store.rows("b")) == 100
 
 
 # --- room that the code around has reserved ---------------------------------------------------------------------------
