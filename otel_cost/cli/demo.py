@@ -35,8 +35,8 @@ def command(keep: bool, real: bool) -> None:
     if real and not any(os.environ.get(key) for key in KEYS):
         raise Refusal(f"--real calls the real providers and needs {' or '.join(KEYS)} in the environment")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-    # Ended by SIGTERM it cleans up as by Ctrl-C: the server and the temporary directory do not stay behind. And by SIGINT
-    # also where a shell started it in the background, which has that ignored.
+    # Ended by SIGTERM it cleans up as by Ctrl-C: the server and the temporary directory do not stay behind. And by
+    # SIGINT also where a shell started it in the background, which has that ignored.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
     try:
