@@ -46,9 +46,14 @@ class _SaysSlowly(dict[tuple[type, str], bool]):
     def __missing__(self, key: tuple[type, str]) -> bool:
         kind, name = key
         own = {name, "__getattr__"}
-        found = hasattr(kind, "__pydantic_extra__") and all(
-            name not in base.__dict__ if base.__module__ == _PYDANTIC else own.isdisjoint(base.__dict__)
-            for base in kind.__mro__
+        # What begins with a line is no field: pydantic keeps it elsewhere.
+        found = (
+            name[0] != "_"
+            and hasattr(kind, "__pydantic_extra__")
+            and all(
+                name not in base.__dict__ if base.__module__ == _PYDANTIC else own.isdisjoint(base.__dict__)
+                for base in kind.__mro__
+            )
         )
         if len(self) < 10_000:
             self[key] = found

@@ -150,7 +150,7 @@ IMAGE_USAGE = {
     "input_tokens_details": {"text_tokens": 1000, "image_tokens": 0},
 }
 ASKS = {"stream_options": {"include_usage": True}}
-_ROOM = BudgetSettings(name="one", amount_usd=Decimal("0.004"), period="total", action="block")
+_ROOM = BudgetSettings(name="one", amount_usd=Decimal("0.006"), period="total", action="block")
 OPENAIS = ("embedded", "drawn", "drawn_later", "drawn_untold")
 CONFIGS = {
     "within_a_budget": Config(budgets=(_ROOM,)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from otel_cost_instrumentation import _read
 
@@ -120,3 +120,14 @@ def test_fields_of_objects_and_of_json_read_alike(value: object) -> None:
 @pytest.mark.parametrize("value", [True, 1.5, "3", None, object()])
 def test_only_whole_numbers_are_counts(value: object) -> None:
     assert _read.count({"n": value}, "n") is None
+
+
+def test_what_a_model_keeps_to_itself_is_found_as_well() -> None:
+    class Answer(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        _hidden: dict[str, int] = PrivateAttr(default_factory=lambda: {"tokens": 3})
+        known: int = 1
+
+    answer = Answer.model_validate({"more": 2})
+    assert [_read.count(answer, *path) for path in (("known",), ("more",), ("_hidden", "tokens"))] == [1, 2, 3]
+    assert (_read.field(answer, "less"), _read.field(answer, "_less")) == (None, None)
