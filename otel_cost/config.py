@@ -13,17 +13,23 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import ClassVar, Final, Literal, TypeVar
+from typing import ClassVar, Final, Literal
 
-from otel_cost.settings_values import check_store_url, parse_duration, parse_instant, parse_percent, parse_timezone
+from otel_cost.book_settings import LedgerSettings, ServerSettings
+from otel_cost.budget_settings import BudgetSettings, BudgetStoreSettings, Period
+from otel_cost.settings_values import check_amount, parse_duration, parse_percent
 
 ENV_PREFIX: Final = "OTEL_COST_"
 ENV_CONFIG: Final = "OTEL_COST_CONFIG"
-ENV_SHORT: Final[Mapping[str, tuple[str, ...]]] = {"OTEL_COST_PRICES": ("prices", "files")}
+ENV_SHORT: Final[Mapping[str, tuple[str, ...]]] = {
+    "OTEL_COST_PRICES": ("prices", "files"),
+    "OTEL_COST_LEDGER": ("ledger", "url"),
+    "OTEL_COST_EXPORT_ON_EXIT": ("ledger", "export_on_exit"),
+}
 """Variables that do not spell the path of their setting."""
 
 KNOWN_LABELS: Final = (
@@ -32,9 +38,6 @@ KNOWN_LABELS: Final = (
     *("provider", "model", "operation", "kind", "trace"),
 )
 """Names that mean something without being listed in the settings."""
-Period = Literal["hour", "day", "week", "month", "session", "trace", "total"]
-Action = Literal["alert", "block", "pause"]
-Reserve = Literal["request", "learned_p99", "max"]
 ENV_LIMITS: Final[Mapping[str, tuple[str, Period]]] = {
     "OTEL_COST_DAILY_LIMIT": ("daily-limit", "day"),
     "OTEL_COST_MONTHLY_LIMIT": ("monthly-limit", "month"),
@@ -47,10 +50,7 @@ ENV_OF_LIMITS: Final[Mapping[str, str]] = {
     "OTEL_COST_LIMIT_ACTION": "action",
 }
 """Variables for all of those budgets, and the key that each stands for."""
-_T = TypeVar("_T")
 _FORBID: Final = {"extra": "forbid"}
-_LEAST_USD: Final = Decimal("1e-9")
-"""What is less would be kept as 0, which lets nothing be spent."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class SecondOpinionSettings:
 
     def __post_init__(self) -> None:
         parse_percent(self.tolerance)
-        _check_amount("floor_usd", self.floor_usd)
+        check_amount("floor_usd", self.floor_usd)
 
 
 @dataclass(frozen=True)
@@ -141,167 +141,6 @@ class PriceSettings:
 
 
 @dataclass(frozen=True)
-class BudgetOverride:
-    """What is different for one value of a ``per:`` budget."""
-
-    __pydantic_config__: ClassVar = _FORBID
-    amount_usd: Decimal | None = None
-    action: Action | None = None
-    paused: bool = False
-    """No call of this value is made, whatever is spent."""
-
-    def __post_init__(self) -> None:
-        _check_amount("amount_usd", self.amount_usd)
-
-
-@dataclass(frozen=True)
-class BudgetSettings:
-    """One entry of ``budgets:``. Percentages and durations stay text here (``80%``, ``1h``); they are checked."""
-
-    __pydantic_config__: ClassVar = _FORBID
-    name: str
-    amount_usd: Decimal
-    period: Period = "month"
-    timezone: str = "UTC"
-    per: tuple[str, ...] = ()
-    match: Mapping[str, str] = field(default_factory=dict[str, str])
-    thresholds: tuple[str, ...] = ("80%", "95%", "100%")
-    action: Action = "alert"
-    grace: str | None = None
-    cooldown: str = "1h"
-    unpriced: str | Mapping[str, Decimal] = "allow"
-    reserve: Reserve = "request"
-    reserve_cap_usd: Decimal | None = None
-    notify: tuple[str, ...] = ()
-    carry_over: bool = False
-    starts: str | None = None
-    ends: str | None = None
-    timeout: str = "250ms"
-    fail: Literal["open", "closed"] = "open"
-    expired: Literal["release", "charge"] = "release"
-    overrides: Mapping[str, BudgetOverride] = field(default_factory=dict[str, BudgetOverride])
-
-    def __post_init__(self) -> None:
-        if not self.name.strip() or not self.name.isprintable() or len(self.name) > 200:
-            raise ValueError("a budget needs a name, of at most 200 printable characters")
-        _check_amount("amount_usd", self.amount_usd)
-        _check_amount("reserve_cap_usd", self.reserve_cap_usd)
-        for share in self.thresholds:
-            _parsed("thresholds", parse_percent, share)
-        if self.grace is not None:
-            _parsed("grace", parse_percent, self.grace)
-        _parsed("cooldown", parse_duration, self.cooldown)
-        if _parsed("timeout", parse_duration, self.timeout) > 60:
-            raise ValueError(f"timeout is {self.timeout}; a call waits for the store for 60s at most")
-        self._check_times()
-        self._check_labels()
-        self._check_unpriced()
-
-    def _check_times(self) -> None:
-        zone = _parsed("timezone", parse_timezone, self.timezone)
-        starts, ends = (
-            None if text is None else _parsed(key, lambda said: parse_instant(said, zone), text)
-            for key, text in (("starts", self.starts), ("ends", self.ends))
-        )
-        if starts is not None and ends is not None and starts >= ends:
-            raise ValueError(f"ends ({self.ends}) is not after starts ({self.starts})")
-        if self.carry_over and (starts is None or self.period in ("session", "trace", "total")):
-            raise ValueError(
-                "carry_over needs starts and a period of the calendar: what is left of the period before counts only if"
-                " the budget applied then"
-            )
-
-    def _check_labels(self) -> None:
-        if self.period in ("session", "trace") and self.per not in ((), (self.period,)):
-            raise ValueError(f"period {self.period} already means one budget for each {self.period}; leave per out")
-        if len(set(self.per)) < len(self.per) or not all(label.strip() for label in (*self.per, *self.match)):
-            raise ValueError("per and match take names of labels, each once")
-        if self.overrides and len(self.per) != 1:
-            raise ValueError("overrides need exactly one label in per")
-
-    def _check_unpriced(self) -> None:
-        if isinstance(self.unpriced, str):
-            if self.unpriced not in ("allow", "block"):
-                raise ValueError(f"unpriced is {self.unpriced!r}; allowed: allow, block, or {{assume: <USD>}}")
-        elif set(self.unpriced) != {"assume"}:
-            raise ValueError("unpriced takes allow, block, or {assume: <USD>}")
-        else:
-            _check_amount("unpriced: assume", self.unpriced["assume"])
-        if self.unpriced == "block" and self.action == "alert" and not self.overrides:
-            raise ValueError("unpriced: block does nothing with action: alert; set action to block or pause")
-
-
-def _parsed(key: str, parse: Callable[[str], _T], text: str) -> _T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
-
-
-def _check_amount(key: str, amount: Decimal | None) -> None:
-    if amount is not None and not (amount.is_finite() and Decimal(0) <= amount <= Decimal(10) ** 9):
-        raise ValueError(f"{key} is {amount}; it must be from 0 to 1,000,000,000 USD")
-    if amount and amount < _LEAST_USD:
-        raise ValueError(f"{key} is {amount}; it must be 0, or a billionth of a USD or more")
-
-
-@dataclass(frozen=True)
-class BudgetStoreSettings:
-    """Where budgets keep what was spent, so that several processes share one limit."""
-
-    __pydantic_config__: ClassVar = _FORBID
-    url: str = ""
-    """``sqlite:///budgets.db`` for the processes of one machine, ``postgresql://...`` for many machines, the ``http://``
-    URL of ``otel-cost serve`` for apps that should hold a key rather than database credentials. Empty: this process's
-    memory."""
-    key: str = field(default="", repr=False)
-    """Sent to ``otel-cost serve`` as a bearer token. Best set as ``OTEL_COST_BUDGET_STORE_KEY``."""
-    cache: str = "off"
-    """How long a scope that is far from its limit is let through without asking the store, for instance ``1s``. ``off``
-    asks before each call. See docs/budgets.md for what it can overshoot."""
-    hold_ttl: str = "60s"
-    """How long a reservation outlives the process that made it."""
-
-    def __post_init__(self) -> None:
-        check_store_url(self.url)
-        if self.cache != "off" and parse_duration(self.cache) > 3600:
-            raise ValueError(f"cache is {self.cache}; allowed: off, or a duration of at most 1h")
-        if not 1 <= parse_duration(self.hold_ttl) <= 86400:
-            raise ValueError(f"hold_ttl is {self.hold_ttl}; allowed: 1s to 24h")
-
-    @property
-    def cache_s(self) -> float:
-        """The cache's time to live in seconds; 0 when it is off."""
-        return 0.0 if self.cache == "off" else parse_duration(self.cache)
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """``otel-cost serve``."""
-
-    __pydantic_config__: ClassVar = _FORBID
-    host: str = "127.0.0.1"
-    """The address that it listens on. Loopback only by default."""
-    port: int = 4319
-    """The port that it listens on; 0: any free one."""
-    database: str = "sqlite:///otel-cost.db"
-    """SQLAlchemy URL of the ledger."""
-    max_body_bytes: int = 20 * 2**20
-    """Largest request body, compressed and decompressed."""
-    key: str = field(default="", repr=False)
-    """What apps have to send to use the server's budgets, as their ``budget_store.key``. Without one only processes of
-    the same machine may. Best set as ``OTEL_COST_SERVER_KEY``."""
-
-    def __post_init__(self) -> None:
-        if self.key and not (len(self.key) >= 16 and self.key.isascii() and self.key.isprintable()):
-            raise ValueError("key must be 16 ASCII characters or more, none of them a control character")
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port is {self.port}; allowed: 0 (any free one) to 65535")
-        if self.max_body_bytes < 1024:
-            raise ValueError("max_body_bytes must be at least 1024")
-
-
-@dataclass(frozen=True)
 class Config:
     """Everything that can be set. See ``examples/otel-cost.yaml`` for the file, commented in full."""
 
@@ -328,6 +167,7 @@ class Config:
     budgets: tuple[BudgetSettings, ...] = ()
     """The limits, as in docs/budgets.md."""
     budget_store: BudgetStoreSettings = field(default_factory=BudgetStoreSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
 
     def __post_init__(self) -> None:

@@ -13,7 +13,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from otel_cost.config import ENV_LIMITS, ENV_OF_LIMITS, ENV_PREFIX, ENV_SHORT, BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import ENV_LIMITS, ENV_OF_LIMITS, ENV_PREFIX, ENV_SHORT, Config
 from otel_cost.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]

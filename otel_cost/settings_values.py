@@ -12,6 +12,9 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 STORE_KINDS: Final = ("sqlite", "postgresql", "postgresql+psycopg", "postgres", "http", "https")
 """Schemes of the URLs of stores of budgets."""
 _STORE_URL: Final = re.compile(rf"(?:sqlite:///|(?:{'|'.join(map(re.escape, STORE_KINDS[1:]))})://).*\S")
+_LEAST_USD: Final = Decimal("1e-9")
+"""What is less would be kept as 0, which lets nothing be spent."""
+_LEDGER_URL: Final = re.compile(r"jsonl:.*|sqlite://.*|postgres(ql(\+psycopg)?)?://.*\S")
 _SECONDS: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 
 
@@ -89,3 +92,26 @@ def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
             f"{text!r} is not a date: write for instance 2026-01-31 or 2026-01-31T12:00:00+01:00"
         ) from None
     return instant if instant.tzinfo else instant.replace(tzinfo=zone)
+
+
+def check_ledger_url(url: str) -> None:
+    """A URL of a ledger has to be of a known kind.
+
+    Raises:
+        ValueError: it is not; the text never shows the URL beyond its kind, since it may have a password.
+    """
+    if url and not _LEDGER_URL.fullmatch(url):
+        kind = url.partition(":")[0]
+        raise ValueError(f"{kind!r:.40} is no kind of ledger; write jsonl:<file>, sqlite:///<file> or postgresql://...")
+
+
+def check_amount(key: str, amount: Decimal | None) -> None:
+    """An amount of a setting has to be 0 to 1,000,000,000 USD; None is no amount.
+
+    Raises:
+        ValueError: it is not; the text names ``key``.
+    """
+    if amount is not None and not (amount.is_finite() and Decimal(0) <= amount <= Decimal(10) ** 9):
+        raise ValueError(f"{key} is {amount}; it must be from 0 to 1,000,000,000 USD")
+    if amount and amount < _LEAST_USD:
+        raise ValueError(f"{key} is {amount}; it must be 0, or a billionth of a USD or more")

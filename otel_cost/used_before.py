@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from otel_cost.ledger.base import MAX_STORED, Entry, Used
+from otel_cost.ledger.base import MAX_STORED, Entry
+from otel_cost.ledger.questions import Used
 from otel_cost.model import Called, Charge, CostRecord, Kind, Terms
 from otel_cost.pricing import Catalog, PriceQuery, Pricer
 from otel_cost.pricing.providers import priced_model

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from otel_cost.budget_settings import Action
 from otel_cost.budgets.evaluate import pause_at
 from otel_cost.budgets.spec import Budget, RowKey, Scope
 from otel_cost.budgets.stores.base import NO_CAP, Control, Controls, Post, RowState, Store
-from otel_cost.config import Action
 from otel_cost.errors import BudgetStoreError
 
 FRESH_S: Final = 1.0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
+from otel_cost.budget_settings import Action
 from otel_cost.budgets.applying import Applying
 from otel_cost.budgets.asking import Asking
 from otel_cost.budgets.changing import Changing
@@ -21,7 +22,6 @@ from otel_cost.budgets.stores.base import Control, RowState, Store
 from otel_cost.budgets.stores.memory import MemoryStore
 from otel_cost.budgets.taking import Taking
 from otel_cost.budgets.telling import Teller
-from otel_cost.config import Action
 from otel_cost.errors import BudgetError
 from otel_cost.model import EMPTY, NANO, CostRecord, PlannedCall, Void
 

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from otel_cost import semconv
+from otel_cost.budget_settings import Reserve
 from otel_cost.budgets.spec import Budget
-from otel_cost.config import Reserve
 from otel_cost.forking import after_fork_in_child
 from otel_cost.model import CostRecord, PlannedCall, Status, Usage
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from otel_cost import semconv
+from otel_cost.budget_settings import Action, BudgetSettings, Period, Reserve
 from otel_cost.budgets.periods import PeriodSpan, period_span
-from otel_cost.config import Action, BudgetSettings, Period, Reserve
 from otel_cost.model import NANO, CostRecord, PlannedCall
 from otel_cost.settings_values import parse_duration, parse_instant, parse_percent, parse_timezone
 

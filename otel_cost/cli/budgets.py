@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from otel_cost.budget_settings import Action
 from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.spec import PPM, Budget, BudgetState
 from otel_cost.budgets.stores.base import Control
@@ -26,7 +27,6 @@ from otel_cost.cli.budgets_opening import (
     where,
 )
 from otel_cost.cli.output import printable, usd
-from otel_cost.config import Action
 
 _NAME: Final = click.argument("name", required=False)
 REACHED, USED_UP = 1, 3

@@ -12,7 +12,7 @@ from otel_cost.cli import Refusal, prices_advice, prices_doctor
 from otel_cost.cli import prices_output as output
 from otel_cost.config import Config, load_config
 from otel_cost.errors import InvalidUsage, PricesUnavailable
-from otel_cost.ledger.base import Unpriced
+from otel_cost.ledger.questions import Unpriced
 from otel_cost.model import Charge, Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery, load_catalog
 from otel_cost.pricing.configured import refreshed_catalog

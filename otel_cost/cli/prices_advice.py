@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from otel_cost.ledger.base import Unpriced
+from otel_cost.ledger.questions import Unpriced
 from otel_cost.model import Reason
 from otel_cost.pricing import Catalog, PriceQuery
 from otel_cost.pricing.listing import Rates, rates_of, usd_text

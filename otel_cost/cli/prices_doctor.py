@@ -16,7 +16,7 @@ from otel_cost.pricing.listing import usd_text
 from otel_cost.pricing.providers import canonical
 
 if TYPE_CHECKING:
-    from otel_cost.ledger.base import Unpriced
+    from otel_cost.ledger.questions import Unpriced
 
 _SHOWN_OF_EACH: Final = 5
 
@@ -28,7 +28,8 @@ def of_provider(found: Examination, provider: str) -> tuple[Remark, ...]:
 
 def unpriced_in(database: str) -> tuple[Unpriced, ...]:
     """The calls without a price in a ledger."""
-    from otel_cost.ledger.base import MAX_STORED, SummaryQuery
+    from otel_cost.ledger.base import MAX_STORED
+    from otel_cost.ledger.questions import SummaryQuery
     from otel_cost.ledger.sql import open_ledger
 
     with open_ledger(database, create=False) as ledger:

@@ -14,7 +14,8 @@ from otel_cost.cli import Refusal
 from otel_cost.cli.output import console, printable, progress, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
-from otel_cost.ledger.base import Correction, SummaryQuery, Written
+from otel_cost.ledger.base import Correction, Written
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.pricing import Catalog, load_catalog
 from otel_cost.repricing import FOLDED, Line, Outcome, Window, reprice

@@ -6,27 +6,32 @@ this package imports no database library.
 
 from __future__ import annotations
 
-from otel_cost.ledger.base import (
-    Correction,
+from otel_cost.ledger.base import Correction, Entry, EntryKind, Ledger, Standing, Written
+from otel_cost.ledger.questions import (
+    BookedCall,
+    CallQuery,
     Disagreement,
-    Entry,
-    EntryKind,
-    Ledger,
-    Standing,
+    Distribution,
+    EntitySums,
+    SeriesRow,
     Summary,
     SummaryQuery,
     SummaryRow,
     Unpriced,
     Used,
-    Written,
 )
 
 __all__ = [
+    "BookedCall",
+    "CallQuery",
     "Correction",
     "Disagreement",
+    "Distribution",
+    "EntitySums",
     "Entry",
     "EntryKind",
     "Ledger",
+    "SeriesRow",
     "Standing",
     "Summary",
     "SummaryQuery",

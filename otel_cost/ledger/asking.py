@@ -8,7 +8,8 @@ from typing import Final
 
 from otel_cost import semconv
 from otel_cost.config import Config
-from otel_cost.ledger.base import LABEL_COLUMNS, MAX_STORED, RECORD_FIELDS, VERDICT_FIELDS, check_dimension
+from otel_cost.ledger.base import MAX_STORED
+from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS, VERDICT_FIELDS, check_dimension
 from otel_cost.settings_values import parse_duration, parse_instant
 
 DAY_NS: Final = 86_400 * 10**9

@@ -14,25 +14,29 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol, Self
 
+from otel_cost.ledger.questions import (
+    BookedCall,
+    CallQuery,
+    Disagreement,
+    Distribution,
+    EntitySums,
+    SeriesRow,
+    Summary,
+    SummaryQuery,
+    Unpriced,
+    Used,
+)
 from otel_cost.model import (
-    COST_PARTS,
     Called,
     Charge,
     CostRecord,
     Opinion,
-    OpinionSource,
     Reason,
     Status,
     Void,
     empty,
 )
 
-RECORD_FIELDS: Final = ("provider", "model", "operation", "kind", "layer", "scope")
-"""What a call was: fixed when its record is first booked."""
-VERDICT_FIELDS: Final = ("status", "reason", "pricing_model", "price_id", "catalog", "source")
-"""What was said of it: taken back and posted anew by a correction."""
-LABEL_COLUMNS: Final = ("service", "environment", "tenant", "workspace", "team", "project", "feature", "agent")
-"""Labels of few values, which have a column of their own. Any other label is found by its name too."""
 MAX_STORED: Final = 2**62
 """No time (ns) beyond this is booked: databases have 64 bits, and this is the year 2116."""
 MAX_AMOUNT: Final = 10**15
@@ -41,9 +45,7 @@ MAX_AMOUNT: Final = 10**15
 SETTLED_ELSEWHERE: Final = (Status.WRAPPER, Status.DUPLICATE)
 """Verdicts of operations whose money is another record's."""
 
-_LABEL_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _KEY: Final = re.compile(r"[!-~]{1,200}")
-_NO_PARTS: Final = (0,) * len(COST_PARTS)
 _NO_USAGE: Final[Mapping[str, int]] = MappingProxyType({})
 _UNKNOWN: Final = Called()
 
@@ -52,18 +54,6 @@ class EntryKind(StrEnum):
     CHARGE = "charge"
     CORRECTION = "correction"
     VOID = "void"
-
-
-def check_dimension(name: str) -> str:
-    """``name`` if it can be grouped or filtered by: a field above, or any well-formed label name.
-
-    Raises:
-        ValueError: it is neither; the text lists the fields.
-    """
-    if name in RECORD_FIELDS or name in VERDICT_FIELDS or _LABEL_NAME.fullmatch(name):
-        return name
-    fields = ", ".join((*RECORD_FIELDS, *VERDICT_FIELDS))
-    raise ValueError(f"{name!r:.80} is not a field ({fields}) nor the name of a label")
 
 
 def bookable(record: CostRecord) -> CostRecord | None:
@@ -99,6 +89,8 @@ class Entry:
     usage: Mapping[str, int] = field(default_factory=lambda: _NO_USAGE)
     dimensions: Mapping[str, str] = field(default_factory=empty)
     called: Called = _UNKNOWN
+    trace_id: str = ""
+    duration_ns: int = 0
 
     @property
     def amount_nano(self) -> int:
@@ -128,6 +120,7 @@ class Standing:
     called: Called = _UNKNOWN
     error: str = ""
     trace_id: str = ""
+    duration_ns: int = 0
     labels: Mapping[str, str] = field(default_factory=empty)
     """As they were said; among ``dimensions`` a label that has a field's name is not."""
 
@@ -148,6 +141,8 @@ class Standing:
             usage=self.counts if self.stands else _NO_USAGE,
             dimensions=self.dimensions,
             called=self.called,
+            trace_id=self.trace_id,
+            duration_ns=self.duration_ns,
         )
 
 
@@ -158,18 +153,6 @@ class Correction:
     key: str
     sequence: int
     charge: Charge
-
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What calls of one kind come to: their counts, and the list prices that no allowance covered, in nano-USD.
-
-    ``counts`` has ``requests`` for each call that reported none, as pricing has it.
-    """
-
-    called: Called
-    counts: Mapping[str, int]
-    list_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,91 +177,6 @@ class Written:
     opinions: tuple[Heard, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryQuery:
-    """Which rows to sum, and by what.
-
-    ``from_ns`` is inclusive, ``to_ns`` exclusive (start of the call, UTC ns). ``as_of_ns``: what the book said then
-    (rows booked up to and including it); None is now. ``filters`` are exact values, "" meaning "has none".
-    """
-
-    from_ns: int
-    to_ns: int
-    group_by: tuple[str, ...] = ()
-    filters: Mapping[str, str] = field(default_factory=empty)
-    as_of_ns: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in (*self.group_by, *self.filters):
-            check_dimension(name)
-        if len(set(self.group_by)) != len(self.group_by):
-            raise ValueError(f"grouped twice by the same name: {', '.join(self.group_by)}")
-        if self.from_ns > self.to_ns:
-            raise ValueError("the period ends before it starts")
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryRow:
-    """Sums over one group. Amounts in nano-USD; ``parts`` in the order of ``COST_PARTS``.
-
-    ``operations`` counts by status. Tokens are those of calls that stand for themselves: none is counted twice.
-    """
-
-    group: tuple[str, ...]
-    amount_nano: int = 0
-    list_nano: int = 0
-    parts: tuple[int, ...] = _NO_PARTS
-    operations: Mapping[Status, int] = field(default_factory=dict)
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-    @property
-    def calls(self) -> int:
-        """Operations that stand for themselves: priced, estimated and unpriced ones."""
-        return sum(self.operations.get(status, 0) for status in (Status.PRICED, Status.ESTIMATED, Status.UNPRICED))
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """``rows`` by amount, the largest first; ``total`` over all of them."""
-
-    query: SummaryQuery
-    total: SummaryRow
-    rows: tuple[SummaryRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unpriced:
-    """Calls whose cost is not known, by provider, model and reason. ``detail`` is one call's, as an example."""
-
-    provider: str
-    model: str
-    reason: str
-    detail: str
-    operations: int
-    input_tokens: int
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """Opinions of one source on the calls of one model, as far as they were compared.
-
-    ``compared`` calls in all, ``disagreeing`` of them beyond the tolerance; the sums (nano-USD) are over the latter:
-    ``stated_nano`` by the source, ``against_nano`` what that was compared with. ``example`` is the key of the one that
-    is farthest off.
-    """
-
-    provider: str
-    model: str
-    source: OpinionSource
-    compared: int
-    disagreeing: int
-    stated_nano: int
-    against_nano: int
-    example: str
-
-
 class Ledger(Protocol):
     """Safe from any thread; several processes may hold ledgers over one store. All raise LedgerError on failure."""
 
@@ -290,6 +188,37 @@ class Ledger(Protocol):
         ...
 
     def summary(self, query: SummaryQuery) -> Summary: ...
+
+    def series(self, query: SummaryQuery, edges: Sequence[int]) -> Sequence[SeriesRow]:
+        """``query`` for each part of its period: from one of ``edges`` (UTC ns, ascending; first and last are the
+        period's) to the next. Parts and groups without calls are left out; by part, then as in :meth:`summary`."""
+        ...
+
+    def entities(
+        self, kind: str, query: SummaryQuery, *, entity: str | None = None, limit: int = 100
+    ) -> Sequence[EntitySums]:
+        """Sums by what ``kind`` (one of ``ENTITY_KINDS``) names, those of most cost first; or of one ``entity`` alone.
+
+        The period is widened to whole UTC days. With ``query.group_by`` one entity has a row for each group.
+        ``query.filters`` takes fields, verdict's ``status`` and ``reason``, and ``LABEL_COLUMNS``.
+
+        Raises:
+            ValueError: another kind, grouping or filter; or ``query.as_of_ns`` is set.
+        """
+        ...
+
+    def distributions(self, query: SummaryQuery, quantiles: Sequence[float]) -> Sequence[Distribution]:
+        """How durations and costs of calls are spread, by ``query.group_by``; the period is widened to whole UTC days.
+        Filters and groupings as for :meth:`entities`. Raises ValueError as there."""
+        ...
+
+    def calls(self, query: CallQuery) -> Sequence[BookedCall]:
+        """The calls themselves, wrappers and duplicates as well, newest start first (then by key, descending)."""
+        ...
+
+    def calls_of_trace(self, trace_id: str) -> Sequence[BookedCall]:
+        """Every call of one trace, by start."""
+        ...
 
     def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
         """The calls within ``query`` that have no price, most frequent first; ``query.group_by`` is not used."""

@@ -21,16 +21,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from otel_cost.ledger.base import (
-    RECORD_FIELDS,
-    SETTLED_ELSEWHERE,
-    Correction,
-    Entry,
-    EntryKind,
-    Heard,
-    Standing,
-    Written,
-)
+from otel_cost.ledger.base import SETTLED_ELSEWHERE, Correction, Entry, EntryKind, Heard, Standing, Written
+from otel_cost.ledger.questions import RECORD_FIELDS
 from otel_cost.model import Charge, CostRecord, Reason, Status, Void
 
 _WRAPPER_REASONS: Final = (Reason.HAS_COUNTED_CHILD, Reason.INTERNAL_AGENT)
@@ -50,6 +42,7 @@ def standing_of(record: CostRecord) -> Standing:
         called=record.called,
         error=record.error,
         trace_id=record.trace_id,
+        duration_ns=max(0, record.end_ns - record.start_ns),
         labels=record.labels,
     )
 

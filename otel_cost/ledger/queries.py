@@ -22,13 +22,12 @@ from sqlalchemy import (
 )
 
 from otel_cost.ledger import rows as stored
-from otel_cost.ledger.base import (
+from otel_cost.ledger.base import SETTLED_ELSEWHERE, Standing
+from otel_cost.ledger.questions import (
     LABEL_COLUMNS,
     RECORD_FIELDS,
-    SETTLED_ELSEWHERE,
     VERDICT_FIELDS,
     Disagreement,
-    Standing,
     Summary,
     SummaryQuery,
     SummaryRow,

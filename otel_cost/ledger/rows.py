@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from otel_cost.ledger.base import LABEL_COLUMNS, RECORD_FIELDS, Entry, Heard, Standing
+from otel_cost.ledger.base import Entry, Heard, Standing
+from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS
 from otel_cost.ledger.schema import PART_COLUMNS
 from otel_cost.model import Called, Charge, CostRecord, Kind, Layer, PricingModel, Reason, Status, Terms, Usage
 
@@ -196,6 +197,7 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
         called=called_from(row),
         error=string("error"),
         trace_id=string("trace_id"),
+        duration_ns=max(0, integer("end_ns") - integer("start_ns")),
         labels=labels,
     )
 

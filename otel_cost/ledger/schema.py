@@ -5,6 +5,11 @@ Columns that a later release added may be NULL: ``SqlLedger.prepare`` adds those
 ``entries`` is append-only. ``records`` has one row a call: what it was (never changed), and a pointer to the entry that
 holds its present verdict (the last one), so that a re-sent record is compared with one look. ``opinions`` stands beside
 them: what others say that a call cost, by the entry that it was compared with. It is in no sum.
+
+What is asked for often is summed in the transaction that books it. ``dims`` names each combination of values of few
+(``ROLLED_UP``). ``rollups_15min`` and ``rollups_day`` are the entries' sums by it and by the call's start, in UTC (time
+zones of half and quarter hours exist); ``entity_days`` by what has many values (a session, a trace); ``distributions``
+are the numbers of calls by duration and by cost. All of them can be made anew from ``entries`` and ``records``.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from otel_cost.ledger.base import LABEL_COLUMNS
+from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS
 from otel_cost.model import COST_PARTS
 
 metadata: Final = MetaData(
@@ -109,4 +114,96 @@ opinions: Final = Table(
     Column("amount_nano", BigInteger, nullable=False),
     Column("against_nano", BigInteger, nullable=True),
     Column("disagrees", Boolean, nullable=False),
+)
+
+ROLLED_UP: Final = (*RECORD_FIELDS, "status", "reason", "pricing_model", *LABEL_COLUMNS)
+"""The names by which roll-ups are kept: all but the verdict's ids and texts."""
+SUMS: Final = ("amount_nano", "list_nano", *PART_COLUMNS, "input_tokens", "output_tokens")
+"""Columns of entries that are summed, as they stand: their sign is in them."""
+QUARTER_NS: Final = 15 * 60 * 10**9
+DAY_NS: Final = 86_400 * 10**9
+
+dims: Final = Table(
+    "dims",
+    metadata,
+    # Half of the 128 bits of a hash of the values: every writer makes the same id without asking.
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    *map(_text, ROLLED_UP),
+)
+
+
+def _sums() -> list[Column[int]]:
+    return [Column(name, BigInteger, nullable=False) for name in ("operations", *SUMS)]
+
+
+def _rollup(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("start_ns", BigInteger, primary_key=True, autoincrement=False),
+        Column("dims_id", BigInteger, ForeignKey("dims.id"), primary_key=True, autoincrement=False),
+        # Several servers over one database add to rows of their own: none waits for another's commit.
+        Column("writer", Text, primary_key=True),
+        *_sums(),
+        sqlite_with_rowid=False,
+    )
+
+
+rollups_15min: Final = _rollup("rollups_15min")
+rollups_day: Final = _rollup("rollups_day")
+
+entity_days: Final = Table(
+    "entity_days",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("day_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("entity", Text, primary_key=True),
+    Column("dims_id", BigInteger, ForeignKey("dims.id"), primary_key=True, autoincrement=False),
+    *_sums(),
+    Column("first_ns", BigInteger, nullable=False),
+    Column("last_ns", BigInteger, nullable=False),
+    Index("ix_entity_days_entity", "entity", "kind"),
+    sqlite_with_rowid=False,
+)
+
+distributions: Final = Table(
+    "distributions",
+    metadata,
+    Column("day_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("dims_id", BigInteger, ForeignKey("dims.id"), primary_key=True, autoincrement=False),
+    # "duration" or "cost".
+    Column("measure", Text, primary_key=True),
+    # The bin of x >= 1 (ns, nano-USD) is floor(log(x) / log(1.1)); what is below 1 has the bin -1.
+    Column("bin", SmallInteger, primary_key=True, autoincrement=False),
+    Column("calls", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+access_keys: Final = Table(
+    "access_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    # SHA-256 of the secret, which is random: nothing to guess, so nothing to slow down.
+    Column("hash", Text, nullable=False, unique=True),
+    _text("role"),
+    Column("scope", JSON, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=True),
+    Column("revoked_ns", BigInteger, nullable=True),
+    Column("last_used_ns", BigInteger, nullable=True),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_ns", BigInteger, nullable=False),
+    # The id of the key that did it, or who ran the command.
+    _text("actor"),
+    # What was done to what: "key.created", "prices.loaded", ...
+    _text("action"),
+    _text("target"),
+    Column("detail", JSON, nullable=False),
+    Index(None, "at_ns"),
 )

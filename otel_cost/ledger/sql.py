@@ -22,17 +22,9 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import queries, rows
-from otel_cost.ledger.base import (
-    Correction,
-    Disagreement,
-    Standing,
-    Summary,
-    SummaryQuery,
-    Unpriced,
-    Used,
-    Written,
-)
+from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.posting import Posting, keys_of
+from otel_cost.ledger.questions import Disagreement, Summary, SummaryQuery, Unpriced, Used
 from otel_cost.ledger.schema import entries, metadata, opinions, records
 from otel_cost.model import CostRecord, Void
 

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from otel_cost.ledger.asking import iso
-from otel_cost.ledger.base import Summary, SummaryRow, Unpriced
+from otel_cost.ledger.questions import Summary, SummaryRow, Unpriced
 from otel_cost.model import COST_PARTS, NANO, Reason
 
 

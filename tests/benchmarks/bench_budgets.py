@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from otel_cost.budget_settings import Reserve
 from otel_cost.budgets.deciding import SLICE
-from otel_cost.config import Reserve
 from otel_cost.model import NANO
 from tests.benchmarks.reporting import Row, report
 from tests.support.budget_crowd import Outcome, Spec, crowd

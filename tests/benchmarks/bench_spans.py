@@ -24,7 +24,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind, Tracer
 
 from otel_cost import runtime, semconv
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from tests.benchmarks.reporting import Row, report
 
 ROUNDS = 15

@@ -13,7 +13,8 @@ from typing import Any
 
 import otel_cost_instrumentation
 from otel_cost import BudgetExceeded, runtime, semconv
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from otel_cost.demo.provider import StandInProvider
 from tests.contract.providers.answering import answering
 from tests.support.ports import free_ports

@@ -10,12 +10,12 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from otel_cost.budget_settings import BudgetOverride, BudgetSettings
 from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.rebuilding import RECENT_NS, Comparison, Rebuilding
 from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores.base import RowState
 from otel_cost.budgets.stores.memory import MemoryStore
-from otel_cost.config import BudgetOverride, BudgetSettings
 from otel_cost.ledger import Correction, Ledger
 from otel_cost.ledger.base import MAX_STORED
 from otel_cost.ledger.sql import open_ledger

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otel_cost.ledger import Ledger
-from otel_cost.ledger.base import MAX_STORED, Correction, SummaryQuery, Written
+from otel_cost.ledger.base import MAX_STORED, Correction, Written
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.model import Charge, CostRecord, Kind, Reason, Status, Terms, Usage, record_key
 from otel_cost.pricing import Catalog, PriceQuery, Pricer

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 
+from otel_cost.budget_settings import BudgetSettings, Reserve
 from otel_cost.budgets import Budgets
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import Budget, budget_of
 from otel_cost.budgets.stores import open_store
-from otel_cost.config import BudgetSettings, Reserve
 from otel_cost.errors import BudgetExceeded
 from otel_cost.model import NANO, Charge, CostRecord, PlannedCall, Status, Usage
 

@@ -14,8 +14,8 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from otel_cost.book_settings import ServerSettings
 from otel_cost.budgets.stores import wire
-from otel_cost.config import ServerSettings
 from otel_cost.server.bodies import body_of
 from otel_cost.server.budget_calls import BudgetCalls
 from otel_cost.server.otlp import TooLarge

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 
 from otel_cost.config import Config
 from otel_cost.ledger import asking
-from otel_cost.ledger.base import Ledger, SummaryQuery
+from otel_cost.ledger.base import Ledger
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.server.problems import BadRequest
 from otel_cost.server.schemas import CostSummary, Problem
 

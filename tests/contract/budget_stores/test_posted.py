@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.rebuilding import Rebuilding
 from otel_cost.budgets.spec import budget_of
 from otel_cost.budgets.stores import Store
 from otel_cost.budgets.stores.base import OpenStore, Posted, Settlement
-from otel_cost.config import BudgetSettings
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.model import NANO
 from tests.contract.budget_stores.making import LATER, NOW, post, row, settle

@@ -12,7 +12,8 @@ import openai
 import pytest
 
 from otel_cost import BudgetExceeded, semconv
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from tests.contract.providers.answering import Answers, answering
 from tests.contract.providers.seen import TOTALS, attributes_of, status, totals
 from tests.support.world import World, make_world

@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 
 from otel_cost import BudgetExceeded, semconv
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from otel_cost.demo.provider import StandInProvider
 from tests.contract.providers.cases import Case
 from tests.contract.providers.conftest import ClientMaker

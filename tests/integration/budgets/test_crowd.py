@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from otel_cost.config import Reserve
+from otel_cost.budget_settings import Reserve
 from otel_cost.model import NANO
 from tests.support.budget_crowd import Spec, crowd
 from tests.support.postgres import postgres_server

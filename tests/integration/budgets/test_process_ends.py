@@ -15,7 +15,8 @@ from decimal import Decimal
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanKind
 import otel_cost
-from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config
+from otel_cost.budget_settings import BudgetSettings, BudgetStoreSettings
+from otel_cost.config import Config
 from otel_cost.budgets.stores import open_store
 from tests.support.world import PRICES
 

@@ -15,8 +15,9 @@ from websockets.sync.client import connect
 
 import otel_cost
 from otel_cost import runtime, semconv
+from otel_cost.budget_settings import BudgetSettings, BudgetStoreSettings
 from otel_cost.budgets.stores import open_store
-from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config, LabelSettings
+from otel_cost.config import Config, LabelSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.middleware import AsgiMiddleware, Incoming, WsgiMiddleware, answer_to
 from tests.integration.middleware.apps import FRAMEWORKS, Acts, fastapi_app, served

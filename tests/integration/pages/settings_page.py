@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, get_type_hints
 
-from otel_cost import config
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.config import ENV_CONFIG, ENV_LIMITS, ENV_OF_LIMITS, ENV_SHORT, Config
 from otel_cost.config_sources import setting_paths
 from tests.support import tools
@@ -68,7 +68,7 @@ def variables() -> list[str]:
 def _limits() -> Iterator[tuple[str, ...]]:
     for variable, (name, period) in ENV_LIMITS.items():
         yield f"`{variable}`", "none", f"Limit in USD for each {period}: makes the budget `{name}`."
-    defaults = {item.name: item.default for item in dataclasses.fields(config.BudgetSettings)}
+    defaults = {item.name: item.default for item in dataclasses.fields(BudgetSettings)}
     for variable, key in ENV_OF_LIMITS.items():
         yield f"`{variable}`", _shown(defaults[key]), _LIMITS[key]
 
@@ -110,8 +110,7 @@ def _described(path: tuple[str, ...]) -> str:
     owner: type = Config
     for key in path[:-1]:
         owner = get_type_hints(owner)[key]
-    body = ast.parse(inspect.getsource(config)).body
-    (found,) = (node for node in body if isinstance(node, ast.ClassDef) and node.name == owner.__name__)
+    (found,) = (node for node in ast.parse(inspect.getsource(owner)).body if isinstance(node, ast.ClassDef))
     for field, text in zip(found.body, found.body[1:], strict=False):
         is_it = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.target.id == path[-1]
         if is_it and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):

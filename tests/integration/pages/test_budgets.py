@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.cli.budgets import command
-from otel_cost.config import BudgetSettings, load_config
+from otel_cost.config import load_config
 from tests.integration.pages import budgets_page
 from tests.support import tools
 

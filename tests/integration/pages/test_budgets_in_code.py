@@ -14,7 +14,8 @@ import pytest
 
 import otel_cost
 from otel_cost import runtime
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from otel_cost.middleware import answer_to
 from tests.support import tools
 from tests.support.world import World, make_world

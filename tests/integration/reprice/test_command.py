@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 
 from otel_cost.cli import main
 from otel_cost.cli import reprice as command
-from otel_cost.ledger.base import Correction, SummaryQuery, Written
+from otel_cost.ledger.base import Correction, Written
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.model import Reason, Status, Void
 from tests.contract.ledger.books import EVER, NOON, total

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from otel_cost.cli import main
-from otel_cost.ledger.base import MAX_STORED, SummaryQuery
+from otel_cost.ledger.base import MAX_STORED
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.ledger.sql import open_ledger
 from tests.contract.ledger.books import NOON, record
 from tests.integration.reprice.books import book, rows

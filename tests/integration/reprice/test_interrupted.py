@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_cost.ledger.base import MAX_STORED, SummaryQuery
+from otel_cost.ledger.base import MAX_STORED
+from otel_cost.ledger.questions import SummaryQuery
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.repricing import Window, reprice
 from tests.contract.ledger.books import EVER

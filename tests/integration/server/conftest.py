@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from otel_cost.config import Config, ServerSettings
+from otel_cost.book_settings import ServerSettings
+from otel_cost.config import Config
 from otel_cost.ledger import Ledger
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import Catalog, Pricer

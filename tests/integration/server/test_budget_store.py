@@ -21,11 +21,13 @@ from typing import Any
 import httpx
 import pytest
 
+from otel_cost.book_settings import ServerSettings
+from otel_cost.budget_settings import BudgetSettings, BudgetStoreSettings
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores import MemoryStore, Store, store_of, wire
 from otel_cost.budgets.stores.base import Change, Control, Post, Refused, Reserved, Settlement, Stale, Want
 from otel_cost.budgets.stores.http import HttpStore
-from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config, ServerSettings
+from otel_cost.config import Config
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreError, BudgetStoreUnavailable, ConfigError
 from otel_cost.ledger import Ledger
 from otel_cost.pricing import Pricer

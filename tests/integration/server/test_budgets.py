@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from otel_cost import semconv
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.budgets.stores.base import Post, Settlement
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.config import Config
 from otel_cost.errors import BudgetStoreUnavailable
 from otel_cost.ledger import Ledger
 from otel_cost.ledger.sql import open_ledger

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets import BudgetEvent, Budgets, Hold
 from otel_cost.budgets.reserving import Reserving
 from otel_cost.budgets.spec import Budget, budget_of
 from otel_cost.budgets.stores import Store
-from otel_cost.config import BudgetSettings
 from otel_cost.model import NANO, Charge, CostRecord, PlannedCall, Reason, Status, Usage, record_key
 
 MODEL = "m"

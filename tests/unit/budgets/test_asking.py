@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from otel_cost.budget_settings import BudgetOverride
 from otel_cost.budgets.asking import reserved_around
 from otel_cost.budgets.stores.base import Control
 from otel_cost.budgets.stores.memory import MemoryStore
-from otel_cost.config import BudgetOverride
 from otel_cost.errors import BudgetError, BudgetExceeded
 from otel_cost.model import NANO, Reason, Status, Void
 from tests.unit.budgets.shop import budget, shop, spent, usd

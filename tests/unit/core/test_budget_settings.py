@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets.spec import budget_of
-from otel_cost.config import BudgetSettings, load_config
+from otel_cost.config import load_config
 from otel_cost.errors import ConfigError
 from otel_cost.model import NANO
 

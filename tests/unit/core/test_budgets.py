@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_cost import runtime, semconv, shield
+from otel_cost.budget_settings import BudgetOverride, BudgetSettings
 from otel_cost.budgets.evaluate import newly_reached
 from otel_cost.budgets.manager import GAUGE_ROWS
 from otel_cost.budgets.periods import period_start
 from otel_cost.budgets.spec import PPM, RowKey, budget_of
 from otel_cost.budgets.stores.base import Post, Refused, Settlement, Want
 from otel_cost.budgets.stores.memory import MemoryStore
-from otel_cost.config import BudgetOverride, BudgetSettings, Config, PriceSettings
+from otel_cost.config import Config, PriceSettings
 from otel_cost.errors import BudgetExceeded
 from otel_cost.labelling import labels
 from otel_cost.model import NANO, PlannedCall

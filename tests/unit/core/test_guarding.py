@@ -14,10 +14,11 @@ import pytest
 
 import otel_cost
 from otel_cost import labelling, runtime, semconv
+from otel_cost.budget_settings import BudgetSettings, BudgetStoreSettings
 from otel_cost.budgets.spec import RowKey
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.budgets.stores.base import Refused, Reserved, RowState, Stale, Want
-from otel_cost.config import BudgetSettings, BudgetStoreSettings, Config
+from otel_cost.config import Config
 from otel_cost.errors import BudgetExceeded, BudgetStoreUnavailable
 from otel_cost.guarding import MAX_USD, nano_of
 from otel_cost.model import PlannedCall, record_key

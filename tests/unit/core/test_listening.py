@@ -13,10 +13,11 @@ import pytest
 
 import otel_cost
 from otel_cost import runtime, semconv, shield
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets import BudgetEvent, RowKey
 from otel_cost.budgets.listening import _MAX_WAITING, BudgetNotice, Listeners
 from otel_cost.budgets.spec import Budget, budget_of
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.config import Config
 from otel_cost.errors import BudgetExceeded
 from tests.support import processes, tools
 from tests.support.world import World, make_world
@@ -265,7 +266,8 @@ AT_EXIT = """
 import otel_cost, threading
 from decimal import Decimal
 from opentelemetry.sdk.trace import TracerProvider
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 otel_cost.on_budget_event(lambda notice: print(threading.current_thread().name, notice.name))
 otel_cost.install(TracerProvider(), config=Config(budgets=(BudgetSettings("b", Decimal("0.001")),)))
 otel_cost.record_tool("search", usd="0.002")

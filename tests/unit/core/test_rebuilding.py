@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets.manager import Budgets
 from otel_cost.budgets.rebuilding import Comparison, Rebuilding
 from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores.base import Post, Settlement, Want
 from otel_cost.budgets.stores.memory import MemoryStore
-from otel_cost.config import BudgetSettings
 from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.model import NANO, Charge, CostRecord, Kind, Reason, Status, Void
 from tests.contract.ledger.books import priced, record

@@ -6,7 +6,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, get_current_span
 
 from otel_cost import semconv
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config
 from tests.support.world import World, chat, make_world
 
 

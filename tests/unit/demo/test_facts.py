@@ -12,7 +12,7 @@ from otel_cost.demo import facts
 from otel_cost.demo.facts import Seen
 from otel_cost.demo.sink import Event, Point
 from otel_cost.ended import EndedSpan
-from otel_cost.ledger.base import Summary, SummaryQuery, SummaryRow, Unpriced
+from otel_cost.ledger.questions import Summary, SummaryQuery, SummaryRow, Unpriced
 from otel_cost.model import Status, Usage
 from otel_cost.pricing import Catalog, PriceQuery
 from otel_cost.server.schemas import CostSummary

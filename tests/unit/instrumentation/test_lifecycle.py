@@ -14,9 +14,10 @@ import pytest
 from opentelemetry import trace
 
 from otel_cost import BudgetExceeded, semconv, shield
+from otel_cost.budget_settings import BudgetSettings
 from otel_cost.budgets import Budgets
 from otel_cost.budgets.holds import Holds
-from otel_cost.config import BudgetSettings, Config
+from otel_cost.config import Config
 from otel_cost.runtime import Hold, Runtime
 from otel_cost_instrumentation._base import Inside
 from otel_cost_instrumentation._install import Installation

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from otel_cost.config import BudgetSettings, Config, LabelSettings
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.config import Config, LabelSettings
 from otel_cost.ledger import asking
 
 NOW = 1_790_000_000 * 10**9
