@@ -91,6 +91,7 @@ class Entry:
     called: Called = _UNKNOWN
     trace_id: str = ""
     duration_ns: int = 0
+    failed: bool = False
 
     @property
     def amount_nano(self) -> int:
@@ -143,6 +144,7 @@ class Standing:
             called=self.called,
             trace_id=self.trace_id,
             duration_ns=self.duration_ns,
+            failed=bool(self.error),
         )
 
 

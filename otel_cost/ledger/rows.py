@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from otel_cost.ledger.base import Entry, Heard, Standing
-from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS
+from otel_cost.ledger.questions import ENTITY_KINDS, LABEL_COLUMNS, RECORD_FIELDS
 from otel_cost.ledger.schema import PART_COLUMNS
 from otel_cost.model import Called, Charge, CostRecord, Kind, Layer, PricingModel, Reason, Status, Terms, Usage
 
@@ -15,7 +16,7 @@ MAX_TEXT: Final = 1024
 """Characters kept of any text: names and ids are far shorter, and content is never recorded."""
 MAX_LABELS: Final = 64
 
-Row = Mapping[str, object]
+_SUMMED_BY: Final = frozenset({*LABEL_COLUMNS, *ENTITY_KINDS})
 
 
 def text(value: str) -> str:
@@ -26,59 +27,65 @@ def text(value: str) -> str:
 
 
 def _texts(values: Mapping[str, str]) -> dict[str, str]:
-    return {text(name): text(value) for name, value in list(values.items())[:MAX_LABELS]}
+    pairs = list(values.items())
+    if len(pairs) > MAX_LABELS:
+        # What sums are kept by stays: else a verdict would not be taken back from where it was added.
+        pairs.sort(key=lambda pair: pair[0] not in _SUMMED_BY)
+        del pairs[MAX_LABELS:]
+    return {text(name): text(value) for name, value in pairs}
 
 
-def record_row(record: CostRecord, booked_ns: int) -> Row:
-    """The row of a record on its first arrival."""
-    caller = record.caller
-    texts = {
-        "record_key": record.key,
-        "trace_id": record.trace_id,
-        "span_id": record.span_id,
-        "parent_span_id": record.parent_span_id,
-        "response_id": record.response_id,
-        "kind": record.kind,
-        "operation": record.operation,
-        "provider": record.provider,
-        "model": record.model,
-        "model_requested": record.model_requested,
-        "model_answered": record.model_answered,
-        "process": record.process,
-        "scope": record.scope,
-        "layer": record.layer,
-        "caller_route": caller.route,
-        "caller_address": caller.address,
-        "caller_token_hash": caller.token_hash,
-        "finish_reason": record.finish_reason,
-        "error": record.error,
-        "status": record.charge.status,
-        "counted_as": record.counted_as,
-        **{label: record.labels.get(label, "") for label in LABEL_COLUMNS},
-    }
-    return {
-        **{name: text(str(value)) for name, value in texts.items()},
-        "start_ns": record.start_ns,
-        "end_ns": record.end_ns,
-        "booked_ns": booked_ns,
-        "labels": _texts(record.labels),
-        "usage": dict(record.usage.counts) if record.usage else None,
-        "streaming": record.streaming,
-        "sampled": record.sampled,
-        "time_to_first_chunk_s": record.time_to_first_chunk_s,
-        "sequence": 0,
-        **_terms_row(record.terms),
-    }
+def _json(value: Mapping[str, object]) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
-def _terms_row(terms: Terms | None) -> Row:
+def record_values(record: CostRecord, booked_ns: int) -> tuple[object, ...]:
+    """A record on its first arrival, in the order of the columns of ``records``."""
+    caller, labels = record.caller, record.labels
+    return (
+        text(record.key),
+        text(record.trace_id),
+        text(record.span_id),
+        text(record.parent_span_id),
+        text(record.response_id),
+        record.start_ns,
+        record.end_ns,
+        booked_ns,
+        record.kind.value,
+        text(record.operation),
+        text(record.provider),
+        text(record.model),
+        text(record.model_requested),
+        text(record.model_answered),
+        text(record.process),
+        text(record.scope),
+        record.layer.value,
+        *(text(labels.get(label, "")) for label in LABEL_COLUMNS),
+        _json(_texts(labels)),
+        usage_json(record.usage.counts if record.usage else None),
+        text(caller.route),
+        text(caller.address),
+        text(caller.token_hash),
+        text(record.finish_reason),
+        text(record.error),
+        record.streaming,
+        record.sampled,
+        record.time_to_first_chunk_s,
+        record.charge.status.value,
+        text(record.counted_as),
+        0,
+        *_terms_values(record.terms),
+    )
+
+
+def usage_json(counts: Mapping[str, int] | None) -> str | None:
+    return _json(dict(counts)) if counts is not None else None
+
+
+def _terms_values(terms: Terms | None) -> tuple[object, ...]:
     if terms is None:
-        return {"service_tier": None, "server_address": None, "usage_estimated": None}
-    return {
-        "service_tier": text(terms.service_tier),
-        "server_address": text(terms.server_address),
-        "usage_estimated": terms.usage_estimated,
-    }
+        return None, None, None
+    return text(terms.service_tier), text(terms.server_address), terms.usage_estimated
 
 
 def called_from(row: Mapping[Any, Any]) -> Called:
@@ -119,44 +126,44 @@ def record_from(row: Mapping[Any, Any]) -> CostRecord:
     )
 
 
-def entry_row(entry: Entry, booked_ns: int) -> Row:
-    """Amounts are signed in the row, so that sums need no case distinction."""
+def entry_values(entry: Entry, booked_ns: int) -> tuple[object, ...]:
+    """In the order of the columns of ``entries``, its id apart. Amounts are signed in the row, so that sums need no
+    case distinction."""
     sign, charge = entry.operations, entry.charge
-    input_tokens, output_tokens = entry.tokens
-    return {
-        "record_key": text(entry.record_key),
-        "sequence": entry.sequence,
-        "entry": str(entry.kind),
-        "operations": sign,
-        "occurred_ns": entry.occurred_ns,
-        "booked_ns": booked_ns,
-        "amount_nano": sign * charge.amount_nano,
-        "list_nano": sign * charge.list_nano,
-        **{column: sign * part for column, part in zip(PART_COLUMNS, charge.parts, strict=True)},
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "status": str(charge.status),
-        "reason": str(charge.reason or ""),
-        "detail": text(charge.detail),
-        "pricing_model": str(charge.pricing_model),
-        "price_id": text(charge.price_id),
-        "catalog": text(charge.catalog),
-        "source": text(charge.source),
-        "counted_as": text(entry.counted_as),
-        "paying_list_nano": None if charge.paying_list_nano is None else sign * charge.paying_list_nano,
-    }
+    return (
+        text(entry.record_key),
+        entry.sequence,
+        entry.kind.value,
+        sign,
+        entry.occurred_ns,
+        booked_ns,
+        sign * charge.amount_nano,
+        sign * charge.list_nano,
+        *(sign * part for part in charge.parts),
+        *entry.tokens,
+        charge.status.value,
+        charge.reason.value if charge.reason else "",
+        text(charge.detail),
+        charge.pricing_model.value,
+        text(charge.price_id),
+        text(charge.catalog),
+        text(charge.source),
+        text(entry.counted_as),
+        None if charge.paying_list_nano is None else sign * charge.paying_list_nano,
+    )
 
 
-def opinion_row(heard: Heard) -> Row:
+def opinion_values(heard: Heard) -> tuple[object, ...]:
+    """In the order of the columns of ``opinions``."""
     opinion = heard.opinion
-    return {
-        "record_key": text(heard.record_key),
-        "sequence": heard.sequence,
-        "source": opinion.source.value,
-        "amount_nano": opinion.amount_nano,
-        "against_nano": opinion.against_nano,
-        "disagrees": opinion.disagrees,
-    }
+    return (
+        text(heard.record_key),
+        heard.sequence,
+        opinion.source.value,
+        opinion.amount_nano,
+        opinion.against_nano,
+        opinion.disagrees,
+    )
 
 
 def standing_from(row: Mapping[Any, Any]) -> Standing:

@@ -129,6 +129,8 @@ dims: Final = Table(
     # Half of the 128 bits of a hash of the values: every writer makes the same id without asking.
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     *map(_text, ROLLED_UP),
+    # "1" for calls that failed, else empty.
+    _text("failed"),
 )
 
 

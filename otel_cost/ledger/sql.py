@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -25,7 +26,9 @@ from otel_cost.ledger import queries, rows
 from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.questions import Disagreement, Summary, SummaryQuery, Unpriced, Used
-from otel_cost.ledger.schema import entries, metadata, opinions, records
+from otel_cost.ledger.rollups import RollUps
+from otel_cost.ledger.saving import Saver
+from otel_cost.ledger.schema import metadata, records
 from otel_cost.model import CostRecord, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
@@ -75,6 +78,9 @@ class SqlLedger:
         # One write at a time per process: waiting here is fair and cheap, waiting in SQLite is polling. A database in
         # memory has one connection only, so there its readers wait too.
         self._lock = threading.RLock()
+        # On SQLite there is one writer at a time anyhow, whoever it is.
+        self._saver = Saver("" if engine.dialect.name == "sqlite" else uuid.uuid4().hex[:8])
+        self._rollups = RollUps()
 
     @property
     def url(self) -> str:
@@ -175,7 +181,10 @@ class SqlLedger:
         with self._writing() as connection:
             posting = Posting(_standings(connection, keys))
             take(posting)
-            _save(connection, posting, booked_ns)
+            added = self._rollups.of(posting.written.entries)
+            self._saver.save(connection, posting, booked_ns)
+            self._saver.add(connection, added)
+        self._saver.committed(added)
         return posting.written
 
     @contextmanager
@@ -232,26 +241,6 @@ def _add_columns(connection: Connection, table: Table) -> None:
             shown = connection.dialect.identifier_preparer.format_column(column)
             kind = column.type.compile(connection.dialect)
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {shown} {kind}")
-
-
-def _save(connection: Connection, posting: Posting, booked_ns: int) -> None:
-    if new := posting.new_records:
-        connection.execute(insert(records), [rows.record_row(record, booked_ns) for record in new])
-    for standing in posting.changed:
-        connection.execute(
-            update(records)
-            .where(records.c.record_key == standing.key)
-            .values(
-                sequence=standing.sequence,
-                status=str(standing.charge.status),
-                counted_as=rows.text(standing.counted_as),
-                usage=dict(standing.counts) or None,
-            )
-        )
-    if added := posting.written.entries:
-        connection.execute(insert(entries), [rows.entry_row(entry, booked_ns) for entry in added])
-    if heard := posting.written.opinions:
-        connection.execute(insert(opinions), [rows.opinion_row(one) for one in heard])
 
 
 def _parsed(url: str) -> URL:
