@@ -1,11 +1,11 @@
 """How many spans of LLM calls ``otel-cost serve`` books in a second, over HTTP, with roll-ups.
 
-``python -m tests.benchmarks.bench_ingest [--seconds 20] [--workers 0,2] [--postgres]`` starts the server as its users do,
-on a database of its own, and sends it batches of 512 spans over kept connections from another process of this machine.
-Half of the spans carry a verdict, as those of our own instrumentors do; the server prices the other half. Every span is
-new; models, teams, users and sessions are as many as a busy hour of a company has. What was answered is then compared
-with the book: a run that lost or doubled anything fails, whatever its speed. Also printed: the server's memory after a
-tenth of the run and at its end.
+``python -m tests.benchmarks.bench_ingest [--seconds 20] [--workers 0,2] [--postgres]`` starts the server as its users
+do, on a database of its own, and sends it batches of 512 spans over kept connections from another process of this
+machine. Half of the spans carry a verdict, as those of our own instrumentors do; the server prices the other half.
+Every span is new; models, teams, users and sessions are as many as a busy hour of a company has. What was answered is
+then compared with the book: a run that lost or doubled anything fails, whatever its speed. Also printed: the server's
+memory after a tenth of the run and at its end.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ MODELS = (
 )  # fmt: skip
 TEAMS = ("search", "ads", "support", "research", "platform", "finance")
 PLACEHOLDER = b"\xfe" * 16
+RESPONSE_ID = "chatcmpl-" + "?" * 24
 
 
 def _pair(key: str, value: str | int | float) -> KeyValue:
@@ -63,7 +64,7 @@ def _span(number: int, start_ns: int) -> Span:
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": asked,
         "gen_ai.response.model": answered or asked,
-        "gen_ai.response.id": f"chatcmpl-{pick.getrandbits(96):024x}",
+        "gen_ai.response.id": RESPONSE_ID,
         "gen_ai.usage.input_tokens": input_tokens,
         "gen_ai.usage.output_tokens": output_tokens,
         "server.address": f"api.{provider}.com",
@@ -97,10 +98,10 @@ def _span(number: int, start_ns: int) -> Span:
 
 @dataclass
 class Batch:
-    """An encoded request, and where in it the spans' ids begin."""
+    """An encoded request, and where in it the spans' trace, span and response ids begin."""
 
     body: bytearray
-    places: list[tuple[int, int]]
+    places: list[tuple[int, int, int]]
 
     @classmethod
     def made(cls, first: int, service: str) -> Batch:
@@ -112,16 +113,18 @@ class Batch:
         body = bytearray(request.SerializeToString())
         places, at = [], -1
         while (at := body.find(PLACEHOLDER, at + 1)) >= 0:
-            places.append((at, body.find(PLACEHOLDER[:8], at + 16)))
-            at = places[-1][1]
+            span = body.find(PLACEHOLDER[:8], at + 16)
+            places.append((at, span, body.find(RESPONSE_ID.encode(), span) + len("chatcmpl-")))
+            at = span
         assert len(places) == BATCH
         return cls(body, places)
 
     def renewed(self, pick: random.Random) -> bytes:
         """The same spans under new ids."""
-        for trace, span in self.places:
+        for trace, span, response in self.places:
             self.body[trace : trace + 16] = pick.randbytes(16)
             self.body[span : span + 8] = pick.randbytes(8)
+            self.body[response : response + 24] = pick.randbytes(12).hex().encode()
         return bytes(self.body)
 
 
