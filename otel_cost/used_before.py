@@ -193,6 +193,8 @@ class UsedBefore:
         catalog = self._pricer.catalog(0)
         if catalog is None or not charge.status.counted or kind != Kind.LLM:
             return None
+        if not catalog.overlays.sections.schedules:
+            return None  # nearly always: no need to say of each call what its price went by
         return self._accounts.place(catalog, query_of(called, at_ns))
 
     def _forget(self, key: str) -> bool:

@@ -61,11 +61,13 @@ def bookable(record: CostRecord) -> CostRecord | None:
 
     An amount beyond ``MAX_AMOUNT`` is no amount: such a call is booked as unpriced, with the figure, not left out.
     """
-    times = (record.start_ns, record.end_ns)
-    if _KEY.fullmatch(record.key) is None or not all(0 <= time <= MAX_STORED for time in times):
+    if not (0 <= record.start_ns <= MAX_STORED and 0 <= record.end_ns <= MAX_STORED):
+        return None
+    if _KEY.fullmatch(record.key) is None:
         return None
     charge = record.charge
-    if all(0 <= amount <= MAX_AMOUNT for amount in (charge.amount_nano, charge.list_nano, *charge.parts)):
+    amounts = (charge.amount_nano, charge.list_nano, *charge.parts)
+    if min(amounts) >= 0 and max(amounts) <= MAX_AMOUNT:
         return record
     detail = f"an amount of {charge.amount_nano} nano-USD is beyond what one call can cost"
     return replace(record, charge=Charge(Status.UNPRICED, Reason.INVALID_USAGE, detail), opinions=())

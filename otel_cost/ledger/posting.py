@@ -47,10 +47,31 @@ def standing_of(record: CostRecord) -> Standing:
     )
 
 
+def first_entry(record: CostRecord) -> Entry:
+    """The row that books ``record``: ``standing_of(record).entry(...)``, without the standing, which few need."""
+    stands = record.charge.status not in SETTLED_ELSEWHERE
+    return Entry(
+        record_key=record.key,
+        sequence=0,
+        kind=EntryKind.CHARGE,
+        operations=1,
+        charge=record.charge,
+        occurred_ns=record.start_ns,
+        counted_as=record.counted_as,
+        usage=record.usage.counts if stands and record.usage else _NO_USAGE,
+        dimensions=dimensions_of(record),
+        called=record.called,
+        trace_id=record.trace_id,
+        duration_ns=max(0, record.end_ns - record.start_ns),
+        failed=bool(record.error),
+    )
+
+
 def dimensions_of(record: CostRecord) -> Mapping[str, str]:
     """Fields and labels by name; where a label has a field's name, the field is meant."""
-    fields = (record.provider, record.model, record.operation, record.kind, record.layer, record.scope)
-    return MappingProxyType({**record.labels, **dict(zip(RECORD_FIELDS, map(str, fields), strict=True))})
+    kind, layer = record.kind.value, record.layer.value
+    fields = (record.provider, record.model, record.operation, kind, layer, record.scope)
+    return MappingProxyType({**record.labels, **dict(zip(RECORD_FIELDS, fields, strict=True))})
 
 
 class Posting:
@@ -93,18 +114,23 @@ class Posting:
 
     def correct(self, correction: Correction) -> None:
         """Post another charge over the verdict that it was worked out for; over no other."""
-        standing = self._standings.get(correction.key)
+        standing = self._standing(correction.key)
         if standing is None or not standing.stands or standing.sequence != correction.sequence:
             self._unchanged += 1
             return
         self._post(EntryKind.CORRECTION, standing, replace(standing, charge=correction.charge))
 
+    def _standing(self, key: str) -> Standing | None:
+        standing = self._standings.get(key)
+        if standing is None and key in self._new:
+            standing = self._standings[key] = standing_of(self._new[key])
+        return standing
+
     def _take(self, record: CostRecord) -> None:
-        standing = self._standings.get(record.key)
+        standing = self._standing(record.key)
         if standing is None:
             self._new[record.key] = record
-            self._standings[record.key] = posted = standing_of(record)
-            self._entries.append(posted.entry(EntryKind.CHARGE, 1, 0))
+            self._entries.append(first_entry(record))
             self._hear(record, 0)
             return
         kind = self._change(standing, record)
@@ -118,13 +144,15 @@ class Posting:
 
     def _hear(self, record: CostRecord, sequence: int) -> None:
         """Opinions belong to the verdict that they were compared with."""
+        if not record.opinions:
+            return
         heard = [opinion for opinion in record.opinions if opinion.amount_nano is not None]
         if heard:
             dimensions = dimensions_of(record)
             self._heard += [Heard(record.key, sequence, opinion, dimensions) for opinion in heard]
 
     def _void(self, void: Void) -> None:
-        standing = self._standings.get(void.key)
+        standing = self._standing(void.key)
         if standing is None or not standing.stands or not self._may_replace(standing.key, void.counted_as):
             self._unchanged += 1
             return
@@ -159,7 +187,7 @@ class Posting:
         """Whether the money of ``key`` is safe with ``counted_as``: else voiding it would lose the call."""
         if not counted_as:
             return True
-        carrier = self._standings.get(counted_as)
+        carrier = self._standing(counted_as)
         return carrier is not None and carrier.stands and counted_as != key
 
 

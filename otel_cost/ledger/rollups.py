@@ -25,8 +25,6 @@ _KeyT = TypeVar("_KeyT")
 _LN_GROWTH: Final = math.log(BIN_GROWTH)
 _CACHED: Final = 50_000
 _TRACE: Final = "trace"
-_NAMED: Final = (*RECORD_FIELDS, *LABEL_COLUMNS)
-_FIELDS: Final = len(RECORD_FIELDS)
 _LABELLED: Final = tuple(kind for kind in ENTITY_KINDS if kind != _TRACE)
 
 DimsValues = tuple[str, ...]
@@ -56,13 +54,12 @@ class RollUps:
     """Works out what entries add. Keeps the ids of the combinations that it saw last; not thread-safe."""
 
     def __init__(self) -> None:
-        self._ids: dict[DimsValues, int] = {}
+        self._ids: dict[DimsValues, tuple[int, DimsValues]] = {}
 
     def of(self, entries: Iterable[Entry]) -> Added:
         added = Added()
         for entry in entries:
-            values = dims_of(entry)
-            dims_id = self._id(values)
+            dims_id, values = self._dims(entry)
             added.dims[dims_id] = values
             sums = sums_of(entry)
             start_ns = entry.occurred_ns
@@ -72,12 +69,14 @@ class RollUps:
             _add_bins(added, entry, day_ns, dims_id)
         return added
 
-    def _id(self, values: DimsValues) -> int:
-        found = self._ids.get(values)
+    def _dims(self, entry: Entry) -> tuple[int, DimsValues]:
+        said = _said(entry)
+        found = self._ids.get(said)
         if found is None:
             if len(self._ids) >= _CACHED:
                 self._ids.clear()
-            found = self._ids[values] = dims_id_of(values)
+            values = tuple(map(text, said))
+            found = self._ids[said] = (dims_id_of(values), values)
         return found
 
 
@@ -90,10 +89,19 @@ def dims_id_of(values: DimsValues) -> int:
 
 def dims_of(entry: Entry) -> DimsValues:
     """The values that an entry is summed by."""
-    charge, dimensions = entry.charge, entry.dimensions
-    named = [text(dimensions.get(name, "")) for name in _NAMED]
-    verdict = (str(charge.status), str(charge.reason or ""), str(charge.pricing_model))
-    return (*named[:_FIELDS], *verdict, *named[_FIELDS:], "1" if entry.failed else "")
+    return tuple(map(text, _said(entry)))
+
+
+def _said(entry: Entry) -> DimsValues:
+    charge, get = entry.charge, entry.dimensions.get
+    return (
+        *[get(name, "") for name in RECORD_FIELDS],
+        charge.status.value,
+        charge.reason.value if charge.reason is not None else "",
+        charge.pricing_model.value,
+        *[get(name, "") for name in LABEL_COLUMNS],
+        "1" if entry.failed else "",
+    )
 
 
 def sums_of(entry: Entry) -> tuple[int, ...]:
@@ -128,7 +136,11 @@ def middle_of(number: int) -> float:
 def add(rows: dict[_KeyT, list[int]], key: _KeyT, sums: Iterable[int]) -> None:
     """Add ``sums`` to those of ``key``."""
     row = rows.get(key)
-    rows[key] = list(sums) if row is None else [one + more for one, more in zip(row, sums, strict=True)]
+    if row is None:
+        rows[key] = list(sums)
+    else:
+        for index, more in enumerate(sums):
+            row[index] += more
 
 
 def _add_entities(added: Added, entry: Entry, day_ns: int, dims_id: int, sums: tuple[int, ...]) -> None:

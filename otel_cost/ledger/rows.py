@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ MAX_TEXT: Final = 1024
 """Characters kept of any text: names and ids are far shorter, and content is never recorded."""
 MAX_LABELS: Final = 64
 
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _SUMMED_BY: Final = frozenset({*LABEL_COLUMNS, *ENTITY_KINDS})
 
 
@@ -26,55 +27,92 @@ def text(value: str) -> str:
     return value[:MAX_TEXT].replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
 
 
+def texts(values: Sequence[str]) -> Sequence[str]:
+    """:func:`text` of each. One look at all of them together tells, nearly always, that none has to change."""
+    joined = "".join(values)
+    if len(joined) <= MAX_TEXT and joined.isascii() and "\0" not in joined:
+        return values
+    return [text(value) for value in values]
+
+
 def _texts(values: Mapping[str, str]) -> dict[str, str]:
     pairs = list(values.items())
     if len(pairs) > MAX_LABELS:
         # What sums are kept by stays: else a verdict would not be taken back from where it was added.
         pairs.sort(key=lambda pair: pair[0] not in _SUMMED_BY)
         del pairs[MAX_LABELS:]
-    return {text(name): text(value) for name, value in pairs}
+    names, kept = texts([name for name, _ in pairs]), texts([value for _, value in pairs])
+    return dict(zip(names, kept, strict=True))
 
 
 def _json(value: Mapping[str, object]) -> str:
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 def record_values(record: CostRecord, booked_ns: int) -> tuple[object, ...]:
     """A record on its first arrival, in the order of the columns of ``records``."""
-    caller, labels = record.caller, record.labels
+    key, trace_id, span_id, parent, response_id, *more = texts(_texts_of(record))
+    labelled = more[: len(LABEL_COLUMNS)]
+    *named, route, address, token_hash, finish_reason, error, counted_as = more[len(LABEL_COLUMNS) :]
+    operation, provider, model, requested, answered, process, scope = named
     return (
-        text(record.key),
-        text(record.trace_id),
-        text(record.span_id),
-        text(record.parent_span_id),
-        text(record.response_id),
+        key,
+        trace_id,
+        span_id,
+        parent,
+        response_id,
         record.start_ns,
         record.end_ns,
         booked_ns,
         record.kind.value,
-        text(record.operation),
-        text(record.provider),
-        text(record.model),
-        text(record.model_requested),
-        text(record.model_answered),
-        text(record.process),
-        text(record.scope),
+        operation,
+        provider,
+        model,
+        requested,
+        answered,
+        process,
+        scope,
         record.layer.value,
-        *(text(labels.get(label, "")) for label in LABEL_COLUMNS),
-        _json(_texts(labels)),
+        *labelled,
+        _json(_texts(record.labels)),
         usage_json(record.usage.counts if record.usage else None),
-        text(caller.route),
-        text(caller.address),
-        text(caller.token_hash),
-        text(record.finish_reason),
-        text(record.error),
+        route,
+        address,
+        token_hash,
+        finish_reason,
+        error,
         record.streaming,
         record.sampled,
         record.time_to_first_chunk_s,
         record.charge.status.value,
-        text(record.counted_as),
+        counted_as,
         0,
         *_terms_values(record.terms),
+    )
+
+
+def _texts_of(record: CostRecord) -> tuple[str, ...]:
+    caller, get = record.caller, record.labels.get
+    return (
+        record.key,
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.response_id,
+        *[get(label, "") for label in LABEL_COLUMNS],
+        record.operation,
+        record.provider,
+        record.model,
+        record.model_requested,
+        record.model_answered,
+        record.process,
+        record.scope,
+        caller.route,
+        caller.address,
+        caller.token_hash,
+        record.finish_reason,
+        record.error,
+        record.counted_as,
     )
 
 
@@ -130,8 +168,10 @@ def entry_values(entry: Entry, booked_ns: int) -> tuple[object, ...]:
     """In the order of the columns of ``entries``, its id apart. Amounts are signed in the row, so that sums need no
     case distinction."""
     sign, charge = entry.operations, entry.charge
+    said = (entry.record_key, charge.detail, charge.price_id, charge.catalog, charge.source, entry.counted_as)
+    key, detail, price_id, catalog, source, counted_as = texts(said)
     return (
-        text(entry.record_key),
+        key,
         entry.sequence,
         entry.kind.value,
         sign,
@@ -143,12 +183,12 @@ def entry_values(entry: Entry, booked_ns: int) -> tuple[object, ...]:
         *entry.tokens,
         charge.status.value,
         charge.reason.value if charge.reason else "",
-        text(charge.detail),
+        detail,
         charge.pricing_model.value,
-        text(charge.price_id),
-        text(charge.catalog),
-        text(charge.source),
-        text(entry.counted_as),
+        price_id,
+        catalog,
+        source,
+        counted_as,
         None if charge.paying_list_nano is None else sign * charge.paying_list_nano,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from otel_cost.errors import LedgerError
-from otel_cost.ledger.base import Ledger, Written, bookable
+from otel_cost.ledger.base import Ledger, bookable
 from otel_cost.model import Charge, CostRecord, Void
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.used_before import UsedBefore
@@ -17,6 +17,9 @@ MAX_PENDING: Final = 100_000
 
 class Book:
     """A taker. Any thread may hand records to it; nothing is acknowledged before :meth:`commit` returned.
+
+    One thread writes at a time, and all that others took meanwhile goes with the next transaction: while the disk
+    syncs, the next batches are settled, and then they share one sync.
 
     What could not be written stays and goes with the next commit, because a void is not said twice when the sender
     repeats its batch. Records past ``MAX_PENDING`` are let go: their senders were told to repeat them.
@@ -28,6 +31,8 @@ class Book:
         self._metrics = metrics
         self._clock = clock
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._taken = self._committed = 0
         # By verdict: of a key that comes twice with two of them the book has rules to choose by, not the last one wins.
         self._records: dict[tuple[str, Charge, str], CostRecord] = {}
         self._voids: dict[str, Void] = {}
@@ -40,25 +45,35 @@ class Book:
             if len(self._records) >= MAX_PENDING:
                 return
             self._records[record.key, booked.charge, booked.counted_as] = booked
+            self._taken += 1
         self._used.take(booked)
 
     def void(self, void: Void) -> None:
         with self._lock:
             if len(self._voids) < MAX_PENDING:
                 self._voids[void.key] = void
+                self._taken += 1
 
     def flush(self, timeout_s: float) -> bool:
         """Nothing waits here by itself: whoever hands records on commits them before it answers its sender."""
         return True
 
-    def commit(self) -> Written:
-        """Write all that is pending in one transaction.
+    def commit(self) -> None:
+        """Return when all that was taken until now is in the ledger.
 
         Raises:
-            LedgerError: nothing was written; all of it is still pending.
+            LedgerError: it is not; all of it is still pending.
         """
         with self._lock:
-            records, voids = self._records, self._voids
+            mine = self._taken
+        with self._writing:
+            if self._committed < mine:
+                self._write()
+
+    def _write(self) -> None:
+        """All that is pending, in one transaction."""
+        with self._lock:
+            records, voids, upto = self._records, self._voids, self._taken
             self._records, self._voids = {}, {}
         try:
             with self._used.turn:
@@ -69,6 +84,6 @@ class Book:
                 self._records = {**records, **self._records}
                 self._voids = {**voids, **self._voids}
             raise
+        self._committed = upto
         self._metrics.book(written.entries)
         self._metrics.hear(written.opinions)
-        return written

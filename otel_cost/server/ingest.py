@@ -27,8 +27,8 @@ _UNBOOKABLE: Final = "an operation's key or times are beyond what can be booked"
 
 
 class Ingest:
-    """One for an app. Bodies are decoded in parallel; settling and writing take turns, because what counts as a
-    duplicate depends on what came before.
+    """One for an app. Bodies are decoded in parallel; settling takes turns, because what counts as a duplicate depends
+    on what came before. What one batch left to be written is written while the next one is settled.
 
     Args:
         pipeline: Settles; hands its records to ``book`` and to ``budgets``.
@@ -57,7 +57,7 @@ class Ingest:
         with self._turn:
             for span in spans:
                 self._settle(span, rejected)
-            self._commit()
+        self._commit()
         return otlp.encode(otlp.traces_response(rejected), encoding)
 
     def logs(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
@@ -68,7 +68,7 @@ class Ingest:
         with self._turn:
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
-            self._commit()
+        self._commit()
         return otlp.encode(otlp.logs_response(rejected), encoding)
 
     def _commit(self) -> None:

@@ -58,7 +58,8 @@ class BookMetrics(Collector):
                 for token_type, count in disjoint_tokens(entry.usage):
                     tokens[*labels, token_type] += entry.operations * count
                 if entry.operations > 0:
-                    verdict = (str(entry.charge.status), str(entry.charge.reason or ""), str(entry.kind))
+                    reason = entry.charge.reason
+                    verdict = (entry.charge.status.value, reason.value if reason else "", entry.kind.value)
                     self._operations[*labels, *verdict] += 1
             for labels, amount in net.items():
                 (self._spend if amount > 0 else self._voided)[labels] += abs(amount)
@@ -112,7 +113,8 @@ class BookMetrics(Collector):
         return generate_latest(self._registry)
 
     def _labels(self, dimensions: Mapping[str, str]) -> _Labels:
-        return self._bounds.bounded(tuple(dimensions.get(name, "") for name in self._bounds.names))
+        get = dimensions.get
+        return self._bounds.bounded(tuple([get(name, "") for name in self._bounds.names]))
 
 
 def _usd(metric: str, text: str, names: Sequence[str], nano: Mapping[_Labels, int]) -> CounterMetricFamily:

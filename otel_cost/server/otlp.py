@@ -283,6 +283,8 @@ def _attributes(pairs: Iterable[KeyValue]) -> dict[str, object]:
 
 
 def _value(value: AnyValue) -> object:
+    if plain := value.string_value:
+        return plain  # what most are; asking which one is set costs as much again
     kind = value.WhichOneof("value")
     if kind is None:
         return None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import multiprocessing
+import os
 import random
 import sys
 import tempfile
@@ -107,7 +108,7 @@ class Batch:
     def made(cls, first: int, service: str) -> Batch:
         start_ns = time.time_ns() - 3_600 * 10**9
         spans = [_span(first + number, start_ns + number * 10**6) for number in range(BATCH)]
-        scope = ScopeSpans(scope=InstrumentationScope(name="opentelemetry.instrumentation.bench"), spans=spans)
+        scope = ScopeSpans(scope=InstrumentationScope(name="opentelemetry.instrumentation.openai_v2"), spans=spans)
         resource = Resource(attributes=[_pair("service.name", service), _pair("service.instance.id", service)])
         request = ExportTraceServiceRequest(resource_spans=[ResourceSpans(resource=resource, scope_spans=[scope])])
         body = bytearray(request.SerializeToString())
@@ -159,6 +160,7 @@ class Run:
     per_second: float
     rss_early_mb: float
     rss_late_mb: float
+    cpu_us: float
     database_mb: float
 
 
@@ -184,22 +186,30 @@ def _rss_mb(pid: int) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def _cpu_s(pid: int) -> float:
+    """What the server's threads have used of the processors."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _run(database: str, directory: Path, seconds: float, workers: int) -> Run:
     with _serving(directory, database, workers) as (url, pid):
         answered: multiprocessing.Queue[int] = multiprocessing.Queue()
         generator = multiprocessing.Process(target=_generate, args=(url, seconds, answered))
+        before = _cpu_s(pid)
         generator.start()
         time.sleep(seconds / 10)
         early = _rss_mb(pid)
         taken = sum(answered.get(timeout=seconds * 2 + 60) for _ in range(SENDERS))
         late = _rss_mb(pid)
+        cpu_us = (_cpu_s(pid) - before) / taken * 1e6
         generator.join()
     with open_ledger(database, create=False) as ledger:
         booked = sum(ledger.summary(SummaryQuery(0, time.time_ns())).total.operations.values())
     if booked != taken:
         raise SystemExit(f"sent and answered: {taken} spans; in the book: {booked}")
     size = sum(path.stat().st_size for path in directory.glob("book.db*")) / 2**20
-    return Run(taken / seconds, early, late, size)
+    return Run(taken / seconds, early, late, cpu_us, size)
 
 
 def main() -> int:
@@ -228,6 +238,7 @@ def main() -> int:
 def _rows(what: str, run: Run, target: float) -> list[Row]:
     return [
         Row(f"{what}: booked", run.per_second, "spans/s", at_least=target),
+        Row(f"{what}: processor time of the server for each", run.cpu_us, "µs"),
         Row(f"{what}: memory at the end", run.rss_late_mb, "MB", beside=run.rss_early_mb),
     ]
 
