@@ -30,6 +30,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS
@@ -50,6 +51,8 @@ PART_COLUMNS: Final = tuple(f"{part}_nano" for part in COST_PARTS)
 def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False, default="")
 
+
+_UNPRICED: Final = text("status = 'unpriced'")
 
 records: Final = Table(
     "records",
@@ -78,6 +81,8 @@ records: Final = Table(
     Column("usage_estimated", Boolean, nullable=True),
     Index(None, "start_ns"),
     Index(None, "booked_ns"),
+    # Few, and looked for among millions.
+    Index("ix_records_unpriced", "provider", "model", "start_ns", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
 )
 
 entries: Final = Table(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
@@ -25,15 +25,14 @@ from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import queries, rows
 from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.posting import Posting, keys_of
-from otel_cost.ledger.questions import Disagreement, Summary, SummaryQuery, Unpriced, Used
 from otel_cost.ledger.rollups import RollUps
 from otel_cost.ledger.saving import Saver
 from otel_cost.ledger.schema import metadata, records
+from otel_cost.ledger.sql_reading import SqlReading, in_pieces
 from otel_cost.model import CostRecord, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
 """How long a SQLite write waits for another process's write."""
-_KEYS_A_QUERY: Final = 500
 _CONFLICT_RETRIES: Final = 5
 _FOR_WRITING: Final = "ledger_for_writing"
 
@@ -68,7 +67,7 @@ def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
     return ledger
 
 
-class SqlLedger:
+class SqlLedger(SqlReading):
     """See :class:`otel_cost.ledger.base.Ledger`. Open one with :func:`open_ledger`."""
 
     def __init__(self, engine: Engine) -> None:
@@ -112,49 +111,6 @@ class SqlLedger:
                 posting.correct(correction)
 
         return self._post({correction.key for correction in corrections}, take, booked_at_ns)
-
-    def standing(
-        self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
-    ) -> Sequence[Standing]:
-        with self._reading() as connection:
-            return queries.standing(connection, from_ns, to_ns, after, limit)
-
-    def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
-        found: dict[str, bool] = {}
-        with self._reading() as connection:
-            for some in _in_pieces(sorted(map(rows.text, keys))):
-                found.update(queries.booked(connection, some))
-        return found
-
-    def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
-        with self._reading() as connection:
-            return queries.used(connection, from_ns, to_ns)
-
-    def summary(self, query: SummaryQuery) -> Summary:
-        with self._reading() as connection:
-            return queries.summary(connection, query)
-
-    def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
-        with self._reading() as connection:
-            return queries.unpriced(connection, query)
-
-    def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
-        with self._reading() as connection:
-            return queries.disagreements(connection, query)
-
-    def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
-        newest = (
-            select(records)
-            .where(records.c.booked_ns >= since_ns, records.c.trace_id != "")
-            .order_by(records.c.booked_ns.desc())
-        )
-        with self._reading() as connection:
-            found = [rows.record_from(row) for row in connection.execute(newest.limit(limit)).mappings()]
-        return found[::-1]
-
-    def check(self) -> None:
-        with self._reading() as connection:
-            connection.execute(select(records.c.record_key).limit(1)).first()
 
     def close(self) -> None:
         with self._lock:
@@ -217,16 +173,11 @@ class SqlLedger:
 def _standings(connection: Connection, keys: set[str]) -> dict[str, Standing]:
     """What the book says of ``keys``, locked until the transaction ends where rows can be."""
     found: dict[str, Standing] = {}
-    for some in _in_pieces(sorted(map(rows.text, keys))):
+    for some in in_pieces(keys):
         for row in connection.execute(_last_entries(some)).mappings():
             standing = rows.standing_from(row)
             found[standing.key] = standing
     return found
-
-
-def _in_pieces(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), _KEYS_A_QUERY):
-        yield keys[start : start + _KEYS_A_QUERY]
 
 
 def _last_entries(keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
