@@ -71,8 +71,6 @@ class ServerSettings:
     """Requests that one key (without keys: one address) may make in a minute, OTLP aside; 0: as many as it likes."""
     retention: str = "off"
     """How long calls stay in the book one by one, for instance ``400d``; their sums stay. ``off``: for good."""
-    workers: int = 0
-    """Processes that decode what is sent, beside the one that writes. 0: the one does both."""
     log_format: str = "text"
     """``text``, or ``json``: one object a line."""
 
@@ -90,7 +88,5 @@ class ServerSettings:
             raise ValueError(f"rate_limit is {self.rate_limit}; allowed: 0 (none) to 1000000 requests a minute")
         if self.retention != "off" and parse_duration(self.retention) < 86_400:
             raise ValueError(f"retention is {self.retention}; allowed: off, or a day and more, for instance 400d")
-        if not 0 <= self.workers <= 64:
-            raise ValueError(f"workers is {self.workers}; allowed: 0 to 64")
         if self.log_format not in ("text", "json"):
             raise ValueError(f"log_format is {self.log_format!r}; allowed: text, json")

@@ -1,6 +1,6 @@
 """How many spans of LLM calls ``otel-cost serve`` books in a second, over HTTP, with roll-ups.
 
-``python -m tests.benchmarks.bench_ingest [--seconds 20] [--workers 0,2] [--postgres]`` starts the server as its users
+``python -m tests.benchmarks.bench_ingest [--seconds 20] [--postgres]`` starts the server as its users
 do, on a database of its own, and sends it batches of 512 spans over kept connections from another process of this
 machine. Half of the spans carry a verdict, as those of our own instrumentors do; the server prices the other half.
 Every span is new; models, teams, users and sessions are as many as a busy hour of a company has. What was answered is
@@ -165,13 +165,12 @@ class Run:
 
 
 @contextmanager
-def _serving(directory: Path, database: str, workers: int) -> Iterator[tuple[str, int]]:
+def _serving(directory: Path, database: str) -> Iterator[tuple[str, int]]:
     (port,) = ports.free_ports(1)
     environment = processes.clean_environment(
         {
             "OTEL_COST_SERVER_PORT": str(port),
             "OTEL_COST_SERVER_DATABASE": database,
-            "OTEL_COST_SERVER_WORKERS": str(workers),
         }
     )
     url = f"http://127.0.0.1:{port}"
@@ -192,8 +191,8 @@ def _cpu_s(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def _run(database: str, directory: Path, seconds: float, workers: int) -> Run:
-    with _serving(directory, database, workers) as (url, pid):
+def _run(database: str, directory: Path, seconds: float) -> Run:
+    with _serving(directory, database) as (url, pid):
         answered: multiprocessing.Queue[int] = multiprocessing.Queue()
         generator = multiprocessing.Process(target=_generate, args=(url, seconds, answered))
         before = _cpu_s(pid)
@@ -215,23 +214,16 @@ def _run(database: str, directory: Path, seconds: float, workers: int) -> Run:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=20.0)
-    arguments.add_argument("--workers", default="0,2", help="decoding processes beside the writer, one run for each")
     arguments.add_argument("--postgres", action="store_true", help="on PostgreSQL as well")
     given = arguments.parse_args()
     rows: list[Row] = []
-    for workers in map(int, given.workers.split(",")):
-        target = 10_000 if workers else 5_000
-        with tempfile.TemporaryDirectory(prefix="otel-cost-bench-") as made:
-            directory = Path(made)
-            run = _run(f"sqlite:///{directory / 'book.db'}", directory, given.seconds, workers)
-            rows += _rows(f"SQLite, {workers} workers", run, target)
-        if given.postgres:
-            with (
-                postgres_server(durable=True) as server,
-                tempfile.TemporaryDirectory(prefix="otel-cost-bench-") as made,
-            ):
-                run = _run(server.url(), Path(made), given.seconds, workers)
-                rows += _rows(f"PostgreSQL, {workers} workers", run, target / 2)
+    with tempfile.TemporaryDirectory(prefix="otel-cost-bench-") as made:
+        directory = Path(made)
+        run = _run(f"sqlite:///{directory / 'book.db'}", directory, given.seconds)
+        rows += _rows("SQLite", run, 5_000)
+    if given.postgres:
+        with tempfile.TemporaryDirectory(prefix="otel-cost-bench-") as made, postgres_server(durable=True) as server:
+            rows += _rows("PostgreSQL", _run(server.url(), Path(made), given.seconds), 2_500)
     return report("Spans of LLM calls booked over HTTP, batches of 512", rows)
 
 
