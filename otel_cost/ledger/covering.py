@@ -14,7 +14,8 @@ _INT64: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is within, from ``start_ns`` (inclusive) to ``end_ns``, is added to a part of a period; ``sign`` -1: taken off."""
+    """What is within, from ``start_ns`` (inclusive) to ``end_ns``, is added to a part of a period; ``sign`` -1: taken
+    off."""
 
     part: int
     sign: int
