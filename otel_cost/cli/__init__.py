@@ -29,6 +29,7 @@ class Lazy:
 COMMANDS: Final[Mapping[str, Lazy]] = {
     "demo": Lazy(f"{__name__}.demo", "See it all in a minute: a sample app, its costs, its budgets.", "demo"),
     "serve": Lazy(f"{__name__}.serve", "Take OTLP from any app and keep the book of what it cost.", "server"),
+    "keys": Lazy(f"{__name__}.keys", "Who may use the server, and what for.", "server"),
     "report": Lazy(f"{__name__}.report", "Who spent what on which model, from the book.", "server"),
     "budgets": Lazy(f"{__name__}.budgets", "Where limits stand, and changing them while everything runs.", "server"),
     "prices": Lazy(f"{__name__}.prices", "What models cost, by hand, and whether the prices are right.", "server"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import logging
 import signal
 import socket
@@ -14,10 +13,13 @@ import uvicorn
 
 from otel_cost.cli import Refusal
 from otel_cost.config import Config, load_config
+from otel_cost.errors import LedgerError
+from otel_cost.ledger.keys import AccessKeys
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import load_catalog, pricer_of
 from otel_cost.server.app import create_app
 from otel_cost.server.budgets import open_budget_store
+from otel_cost.server.security_loopback import is_loopback
 
 GRACE_S = 10
 """How long a stop waits for requests that are being answered."""
@@ -27,7 +29,7 @@ KEEP_ALIVE_S = 75
 
 @click.command(name="serve")
 @click.option("--config", "config_file", metavar="FILE", help="Config file; OTEL_COST_CONFIG if absent.")
-@click.option("--host", help="Address to listen on: loopback only.  [default: 127.0.0.1]")
+@click.option("--host", help="Address to listen on; others than loopback take keys.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes any free one.  [default: 4319]")
 @click.option("--db", metavar="URL", help="The ledger's database.  [default: sqlite:///otel-cost.db]")
 def command(config_file: str | None, host: str | None, port: int | None, db: str | None) -> None:
@@ -39,27 +41,37 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     POST /api/v1/budget-store/...    for apps whose budget_store.url is this server
     GET  /metrics, /healthz          for Prometheus and for probes; all of it: /openapi.json
 
+    Without access keys it answers to its own machine only; from the first key on everybody needs one, and --host may be
+    any address: otel-cost keys create --help.
+
     Runs until it gets SIGINT or SIGTERM; then answers what it is working on, and stops.
     """
     given = {"host": host, "port": port, "database": db}
     config = load_config(
         config_file, arguments={"server": {name: value for name, value in given.items() if value is not None}}
     )
-    _require_loopback(config.server.host)
+    _require_keys(config)
     with _listen(config.server.host, config.server.port) as listener:
         _serve(config, listener)
 
 
-def _require_loopback(host: str) -> None:
+def _require_keys(config: Config) -> None:
+    """A refusal where everybody who reaches the address could read and write the book."""
+    host, database = config.server.host, config.server.database
+    if is_loopback(host) or config.server.key:
+        return
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise Refusal(
-            f"will not listen on {host}: without access keys, everybody who reaches the port could read and write the "
-            "book. Allowed: 127.0.0.1, ::1, localhost. To share it, put a proxy that authenticates in front"
-        )
+        with open_ledger(database, create=False) as ledger:
+            if AccessKeys(ledger).any():
+                return
+        found = "there is none in this ledger"
+    except LedgerError as error:
+        found = str(error)
+    raise Refusal(
+        f"will not listen on {host} without access keys: everybody who reaches the port could read and write the book "
+        f"({found}). Make one first: otel-cost keys create NAME --role admin, with the same --db or --config; or set "
+        "OTEL_COST_SERVER_KEY. Without keys allowed: 127.0.0.1, ::1, localhost"
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -83,6 +95,7 @@ def _serve(config: Config, listener: socket.socket) -> None:
         settings = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="on",
             timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
+            server_header=False,
         )  # fmt: skip
         # uvicorn raises the signal that stopped it once more at its end: with the default handlers that would kill
         # this process before the ledger is closed.

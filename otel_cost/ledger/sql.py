@@ -112,6 +112,16 @@ class SqlLedger(SqlReading):
 
         return self._post({correction.key for correction in corrections}, take, booked_at_ns)
 
+    @contextmanager
+    def beside(self, *, writing: bool = False) -> Iterator[Connection]:
+        """A transaction over the tables that stand beside the book (access keys, the audit log). Raises LedgerError."""
+        if not writing:
+            with self._reading() as connection:
+                yield connection
+        else:
+            with self._lock, self._border("written"), self._writing() as connection:
+                yield connection
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Set
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,17 +14,21 @@ from otel_cost.budgets.stores import MemoryStore, Store
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger.base import Ledger
-from otel_cost.ledger.sql import open_ledger
+from otel_cost.ledger.keys import AccessKeys
+from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.matching import CAPACITY, Matcher
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer, pricer_of
-from otel_cost.server import problems
+from otel_cost.server import problems, security
+from otel_cost.server.access import Access
 from otel_cost.server.book import Book
 from otel_cost.server.budget_calls import BudgetCalls
 from otel_cost.server.budgets import BudgetKeeping, open_budget_store
+from otel_cost.server.fence import Fence
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.server.routes import budget_store, costs, export, health
+from otel_cost.server.routes import keys as keys_routes
 from otel_cost.used_before import UsedBefore
 
 _REMEMBERED_NS: Final = 6 * 3600 * 10**9
@@ -64,17 +68,20 @@ def create_app(
     book = Book(ledger, metrics, clock, used)
     budgets = BudgetKeeping(config, store, clock)
     metrics.show(budgets.metrics)
-    calls = BudgetCalls(store)
+    calls = BudgetCalls(store, {budget.name: budget.match for budget in config.budgets})
+    keys = AccessKeys(ledger) if isinstance(ledger, SqlLedger) else None
+    access = Access(keys, config.server, clock)
+    fence = Fence((book, budgets), config, keys.booked_outside if keys is not None else _nothing_outside)
     pipeline = Pipeline(
         config=config,
         pricer=pricer,
-        takers=(book, budgets),
+        takers=(fence,),
         matcher=Matcher(can_void=True, window_ns=_REMEMBERED_NS),
         adopt=True,
         used_before=used.before,
         clock_ns=clock,
     )
-    ingest = Ingest(pipeline, book, budgets, config.server.max_body_bytes)
+    ingest = Ingest(pipeline, book, budgets, fence, config.server.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -84,6 +91,7 @@ def create_app(
             yield
         finally:
             calls.close()
+            access.close()
             await run_in_threadpool(_close, book, budgets, ledger if own_ledger else None)
 
     app = FastAPI(
@@ -95,11 +103,19 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(export.router(ingest, config.server.max_body_bytes))
-    app.include_router(costs.router(ledger, config, clock))
-    app.include_router(budget_store.router(calls, config.server))
-    app.include_router(health.router(ledger, metrics))
+    security.install(app, access, config.server)
+    app.include_router(export.router(ingest, access, config.server.max_body_bytes))
+    app.include_router(costs.router(ledger, config, access, clock))
+    app.include_router(budget_store.router(calls, access, config.server))
+    app.include_router(health.router(ledger, metrics, access))
+    if keys is not None:
+        app.include_router(keys_routes.router(keys, access, clock))
     return app
+
+
+def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[str]:
+    """Where no keys can be made, none has a scope."""
+    return frozenset()
 
 
 def _wait_for_prices(pricer: Pricer) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Final
 
 from otel_cost.budgets.stores import wire
 from otel_cost.budgets.stores.base import Reserved, Store
 from otel_cost.budgets.stores.wire import Method
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreError, BudgetStoreUnavailable
+from otel_cost.model import EMPTY
+from otel_cost.server.scoped_store import ScopedStore
 
 _THREADS: Final = 16
 """Of its own: the threads of the other routes may all be waiting for the book."""
@@ -24,23 +27,30 @@ class BudgetCalls:
     A client that got no answer takes the store for unreachable and may let its call pass; one that hears that others
     keep the store busy stops it. So whoever waits for others has to be told in time. Others it is where the store has
     answered somebody meanwhile.
+
+    Args:
+        store: The server's.
+        matches: The ``match:`` of each budget in the settings, which says what keys with a scope may use.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, matches: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> None:
         self._store = store
+        self._matches = matches
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="otel-cost-budget-store")
         self._lock = threading.Lock()
         self._answered = 0
 
-    async def answer(self, method: Method, body: bytes, wait_s: float) -> bytes:
-        """The body of the answer.
+    async def answer(self, method: Method, body: bytes, wait_s: float, scope: Mapping[str, str] = EMPTY) -> bytes:
+        """The body of the answer to whoever may use what is within ``scope``.
 
         Raises:
             Malformed: the call cannot be read.
+            OutOfScope: it is about something else.
             BudgetStoreBusy: no answer within ``wait_s``, but others got one.
             BudgetStoreUnavailable: no answer, and nobody got one; or the store says so itself.
         """
-        call = _Call(self._store, method, body)
+        store = ScopedStore(self._store, scope, self._matches) if scope else self._store
+        call = _Call(store, method, body)
         answered = self._answered
         job = self._threads.submit(self._run, call)
         answer = asyncio.wrap_future(job)

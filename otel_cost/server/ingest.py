@@ -11,11 +11,12 @@ from otel_cost import shield, wire
 from otel_cost.ended import EndedSpan
 from otel_cost.errors import InvalidUsage, LedgerError
 from otel_cost.ledger.base import bookable
-from otel_cost.model import CostRecord
+from otel_cost.model import EMPTY, CostRecord
 from otel_cost.pipeline import Pipeline
 from otel_cost.server import otlp
 from otel_cost.server.book import Book
 from otel_cost.server.budgets import BudgetKeeping
+from otel_cost.server.fence import Fence
 from otel_cost.server.otlp import Encoding, Rejected
 
 
@@ -34,18 +35,20 @@ class Ingest:
         pipeline: Settles; hands its records to ``book`` and to ``budgets``.
         book: Writes them.
         budgets: Count them against limits.
+        fence: What keys with a scope may send.
         max_bytes: Largest decompressed body.
     """
 
-    def __init__(self, pipeline: Pipeline, book: Book, budgets: BudgetKeeping, max_bytes: int) -> None:
+    def __init__(self, pipeline: Pipeline, book: Book, budgets: BudgetKeeping, fence: Fence, max_bytes: int) -> None:
         self._pipeline = pipeline
         self._book = book
         self._budgets = budgets
+        self._fence = fence
         self._max_bytes = max_bytes
         self._turn = threading.Lock()
 
-    def traces(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
-        """Book the spans of an export request; the encoded response.
+    def traces(self, body: bytes, encoding: Encoding, content_encoding: str, scope: Mapping[str, str] = EMPTY) -> bytes:
+        """Book the spans of an export request, sent with a key of ``scope``; the encoded response.
 
         Raises:
             Malformed, TooLarge: see ``otel_cost.server.otlp``.
@@ -53,19 +56,20 @@ class Ingest:
         """
         request = otlp.parse_traces(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
         rejected = Rejected()
-        spans = list(otlp.spans_of(request, rejected))
-        with self._turn:
+        spans = self._fence.spans(otlp.spans_of(request, rejected), scope, rejected)
+        with self._turn, self._fence.within(scope):
             for span in spans:
                 self._settle(span, rejected)
         self._commit()
         return otlp.encode(otlp.traces_response(rejected), encoding)
 
-    def logs(self, body: bytes, encoding: Encoding, content_encoding: str) -> bytes:
+    def logs(self, body: bytes, encoding: Encoding, content_encoding: str, scope: Mapping[str, str] = EMPTY) -> bytes:
         """Book the charge events of an export request. Raises as :meth:`traces`."""
         request = otlp.parse_logs(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
         rejected = Rejected()
-        records = [record for charge in otlp.charges_of(request) if (record := _record(charge, rejected))]
-        with self._turn:
+        said = [record for charge in otlp.charges_of(request) if (record := _record(charge, rejected))]
+        records = self._fence.records(said, scope, rejected)
+        with self._turn, self._fence.within(scope):
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
         self._commit()

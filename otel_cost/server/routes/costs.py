@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 from typing import Annotated, Final, TypeVar
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from otel_cost.config import Config
 from otel_cost.ledger import asking
 from otel_cost.ledger.base import Ledger
-from otel_cost.ledger.questions import SummaryQuery
+from otel_cost.ledger.questions import Summary, SummaryQuery, SummaryRow
+from otel_cost.server.access import Access, Role, principal_of
 from otel_cost.server.problems import BadRequest
 from otel_cost.server.schemas import CostSummary, Problem
 
@@ -28,11 +29,11 @@ _AsOf = Annotated[str | None, Query(description="What the book said at that time
 _Limit = Annotated[int, Query(ge=1, le=10_000, description="Groups at most, those of most cost")]
 
 
-def router(ledger: Ledger, config: Config, clock: Callable[[], int]) -> APIRouter:
-    routes = APIRouter(prefix="/api/v1/costs", tags=["costs"])
+def router(ledger: Ledger, config: Config, access: Access, clock: Callable[[], int]) -> APIRouter:
+    routes = APIRouter(prefix="/api/v1/costs", tags=["costs"], dependencies=[Depends(access.needs(Role.VIEWER))])
     known = asking.known_names(config)
 
-    @routes.get("/summary", responses={status: {"model": Problem} for status in (400, 503)})
+    @routes.get("/summary", responses={status: {"model": Problem} for status in (400, 401, 403, 429, 503)})
     def summary(
         request: Request,
         from_: _From = None,
@@ -44,13 +45,17 @@ def router(ledger: Ledger, config: Config, clock: Callable[[], int]) -> APIRoute
     ) -> CostSummary:
         """Cost, calls and tokens of a period. Any other parameter is a filter: ``team=search``, ``status=priced``."""
         start, end = _period(from_, to, days, clock())
+        asked = _filters(request, known)
+        filters = principal_of(request).within(asked)
         query = SummaryQuery(
             from_ns=start,
             to_ns=end,
             group_by=_names(group_by, known),
-            filters=_filters(request, known),
+            filters=asked if filters is None else filters,
             as_of_ns=None if as_of is None else _checked("as_of", asking.instant_ns, as_of),
         )
+        if filters is None:
+            return CostSummary.of(Summary(query, SummaryRow(()), ()), ())
         return CostSummary.of(ledger.summary(query), ledger.unpriced(query), limit)
 
     return routes

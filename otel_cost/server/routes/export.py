@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from otel_cost import semconv
 from otel_cost.errors import LedgerError
 from otel_cost.server import otlp
+from otel_cost.server.access import Access, Role, principal_of
 from otel_cost.server.bodies import body_of
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.otlp import Encoding, Malformed, TooLarge
@@ -20,7 +21,7 @@ from otel_cost.server.problems import RETRY_AFTER_S
 
 CONTENT_ENCODINGS: Final = ("", "identity", "gzip", "deflate")
 _log = logging.getLogger(semconv.LOGGER)
-_Take = Callable[[bytes, Encoding, str], bytes]
+_Take = Callable[[bytes, Encoding, str, Mapping[str, str]], bytes]
 
 
 class _Refused(Exception):
@@ -29,8 +30,8 @@ class _Refused(Exception):
         self.status = status
 
 
-def router(ingest: Ingest, max_bytes: int) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["OTLP"])
+def router(ingest: Ingest, access: Access, max_bytes: int) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["OTLP"], dependencies=[Depends(access.needs(Role.INGEST))])
 
     @routes.post("/traces", openapi_extra=_openapi("ExportTraceServiceRequest"))
     async def traces(request: Request) -> Response:
@@ -46,7 +47,7 @@ def router(ingest: Ingest, max_bytes: int) -> APIRouter:
 
 
 async def _export(request: Request, take: _Take, max_bytes: int) -> Response:
-    encoding = _encoding(request)
+    encoding = encoding_of(request)
     try:
         if encoding is None:
             raise _Refused(415, f"Content-Type must be {' or '.join(known.value for known in Encoding)}")
@@ -54,7 +55,8 @@ async def _export(request: Request, take: _Take, max_bytes: int) -> Response:
         if content_encoding not in CONTENT_ENCODINGS:
             raise _Refused(415, "Content-Encoding must be gzip, deflate or identity")
         body = await body_of(request, max_bytes)
-        answer = await run_in_threadpool(take, body, encoding, content_encoding)
+        scope = principal_of(request).scope
+        answer = await run_in_threadpool(take, body, encoding, content_encoding, scope)
     except (_Refused, TooLarge, Malformed, LedgerError) as error:
         return _refusal(error, encoding or Encoding.JSON)
     except ClientDisconnect:
@@ -62,7 +64,8 @@ async def _export(request: Request, take: _Take, max_bytes: int) -> Response:
     return Response(answer, media_type=encoding.value)
 
 
-def _encoding(request: Request) -> Encoding | None:
+def encoding_of(request: Request) -> Encoding | None:
+    """The encoding that the content type of a request names."""
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     return next((encoding for encoding in Encoding if encoding.value == content_type), None)
 
@@ -90,8 +93,11 @@ def _openapi(message: str) -> dict[str, object]:
     }
     statuses = {
         "400": "Malformed",
+        "401": "A key is missing, or wrong",
+        "403": "The key is not of role ingest",
         "413": "Larger than allowed, before or after decompression",
         "415": "Another content type or encoding",
+        "429": "Too many wrong keys",
         "503": "Not booked; repeat it after Retry-After seconds",
     }
     return {

@@ -125,6 +125,9 @@ def test_openapi_describes_what_there_is(server: Server) -> None:
         "/v1/logs",
         "/api/v1/costs/summary",
         "/api/v1/budget-store/{method}",
+        "/api/v1/keys",
+        "/api/v1/keys/{key_id}",
+        "/api/v1/keys/{key_id}/rotate",
         "/healthz",
         "/metrics",
     }
