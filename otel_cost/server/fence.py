@@ -8,6 +8,7 @@ such a key; else whoever knows the ids of a trace could change what others spent
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ from otel_cost.pipeline import Taker
 from otel_cost.server.otlp import Rejected
 
 OWNED_BY_OTHERS: Final = "a call of this id is booked under other labels than this key's"
+_ON_THEIR_WAY: Final = 20_000
+"""Records handed on lately that are known: the book may not have them yet."""
 _MOVES: Final = (Reason.SAME_CALL, Reason.SAME_RESPONSE)
 """Why the money of one record is another's: it is one call. A wrapper's is not moved to any single one."""
 _T = TypeVar("_T")
@@ -52,6 +55,8 @@ class Fence:
         self._said = Resolver(replace(config, labels=replace(config.labels, static={})))
         self._outside = outside
         self._here = threading.local()
+        self._recent: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def spans(self, spans: Iterable[EndedSpan], scope: Mapping[str, str], rejected: Rejected) -> list[EndedSpan]:
         """Those that a key of ``scope`` may send, with the labels of the scope; others are counted in ``rejected``.
@@ -84,7 +89,7 @@ class Fence:
         return self._own([(record.key, record) for record in bound], scope, rejected)
 
     def _own(self, said: Sequence[tuple[str, _T]], scope: Mapping[str, str], rejected: Rejected) -> list[_T]:
-        others = self._outside({key for key, _ in said}, scope)
+        others = self._others({key for key, _ in said}, scope)
         for key, _ in said:
             if key in others:
                 rejected.add(OWNED_BY_OTHERS)
@@ -105,6 +110,7 @@ class Fence:
         bounds = self._bounds()
         if bounds is not None:
             record = self._confined(record, bounds)
+        self._remember(record)
         for taker in self._takers:
             # One that fails must not keep the record from the next.
             shield.run(f"taker {type(taker).__name__}", None, taker.take, record)
@@ -132,17 +138,30 @@ class Fence:
 
     def _is_others(self, key: str, bounds: _Bounds) -> bool:
         try:
-            return bool(self._outside([key], bounds.scope))
+            return bool(self._others({key}, bounds.scope))
         except LedgerError:
             return True  # not known to be the sender's; and a taker that raises would lose the record
+
+    def _others(self, keys: Set[str], scope: Mapping[str, str]) -> Set[str]:
+        """Those of the keys whose records are not within ``scope``: booked, or on their way. Raises LedgerError."""
+        with self._lock:
+            on_their_way = {key for key in keys if _fault(self._recent.get(key, scope), scope, filled=False)}
+        return on_their_way | self._outside(keys, scope)
+
+    def _remember(self, record: CostRecord) -> None:
+        with self._lock:
+            self._recent[record.key] = record.labels
+            if len(self._recent) > _ON_THEIR_WAY:
+                self._recent.popitem(last=False)
 
     def _bounds(self) -> _Bounds | None:
         found: _Bounds | None = getattr(self._here, "bounds", None)
         return found
 
 
-def _fault(said: Mapping[str, str], scope: Mapping[str, str]) -> str:
+def _fault(said: Mapping[str, str], scope: Mapping[str, str], *, filled: bool = True) -> str:
+    """What is wrong with these labels; "" where nothing is. ``filled``: one that is missing will be filled in."""
     for label, value in scope.items():
-        if said.get(label) not in (None, "", value):
-            return f"{label} is {said[label]!r:.80}, and this key is for {label}={value}"
+        if (not filled or said.get(label)) and said.get(label) != value:
+            return f"{label} is {said.get(label, '')!r:.80}, and this key is for {label}={value}"
     return ""
