@@ -214,3 +214,16 @@ audit: Final = Table(
     Column("detail", JSON, nullable=False),
     Index(None, "at_ns"),
 )
+
+events: Final = Table(
+    "events",
+    metadata,
+    # A hash of what was told: an app that sends it again adds nothing.
+    Column("key", Text, primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("booked_ns", BigInteger, nullable=False),
+    *map(_text, ("name", "budget", "severity", "message")),
+    Column("labels", JSON, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Index(None, "at_ns"),
+)

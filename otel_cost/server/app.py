@@ -14,6 +14,7 @@ from otel_cost.budgets.stores import MemoryStore, Store
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger.base import Ledger
+from otel_cost.ledger.events import Events
 from otel_cost.ledger.keys import AccessKeys
 from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.matching import CAPACITY, Matcher
@@ -29,6 +30,7 @@ from otel_cost.server.ingest import Ingest
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.server.routes import budget_store, costs, export, health
 from otel_cost.server.routes import keys as keys_routes
+from otel_cost.server.told import ToldEvents
 from otel_cost.used_before import UsedBefore
 
 _REMEMBERED_NS: Final = 6 * 3600 * 10**9
@@ -81,7 +83,8 @@ def create_app(
         used_before=used.before,
         clock_ns=clock,
     )
-    ingest = Ingest(pipeline, book, budgets, fence, config.server.max_body_bytes)
+    told = ToldEvents(Events(ledger) if isinstance(ledger, SqlLedger) else None, clock)
+    ingest = Ingest(pipeline, book, budgets, fence, told, config.server.max_body_bytes, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

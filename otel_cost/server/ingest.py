@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
-from typing import Final
+from typing import Final, TypeVar
 
 from otel_cost import shield, wire
 from otel_cost.ended import EndedSpan
@@ -18,12 +19,15 @@ from otel_cost.server.book import Book
 from otel_cost.server.budgets import BudgetKeeping
 from otel_cost.server.fence import Fence
 from otel_cost.server.otlp import Encoding, Rejected
+from otel_cost.server.told import ToldEvents
 
 
 class _Outcome(Enum):
     FAULT = "fault"
 
 
+_AHEAD_NS: Final = 3600 * 10**9
+_TimedT = TypeVar("_TimedT", EndedSpan, CostRecord)
 _UNBOOKABLE: Final = "an operation's key or times are beyond what can be booked"
 
 
@@ -36,15 +40,28 @@ class Ingest:
         book: Writes them.
         budgets: Count them against limits.
         fence: What keys with a scope may send.
+        told: Keeps what apps tell of their own budgets.
         max_bytes: Largest decompressed body.
+        clock: UTC nanoseconds.
     """
 
-    def __init__(self, pipeline: Pipeline, book: Book, budgets: BudgetKeeping, fence: Fence, max_bytes: int) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        book: Book,
+        budgets: BudgetKeeping,
+        fence: Fence,
+        told: ToldEvents,
+        max_bytes: int,
+        clock: Callable[[], int],
+    ) -> None:
         self._pipeline = pipeline
         self._book = book
         self._budgets = budgets
         self._fence = fence
+        self._told = told
         self._max_bytes = max_bytes
+        self._clock = clock
         self._turn = threading.Lock()
 
     def traces(self, body: bytes, encoding: Encoding, content_encoding: str, scope: Mapping[str, str] = EMPTY) -> bytes:
@@ -56,7 +73,8 @@ class Ingest:
         """
         request = otlp.parse_traces(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
         rejected = Rejected()
-        spans = self._fence.spans(otlp.spans_of(request, rejected), scope, rejected)
+        on_time = [self._on_time(span, rejected) for span in otlp.spans_of(request, rejected)]
+        spans = self._fence.spans(on_time, scope, rejected)
         with self._turn, self._fence.within(scope):
             for span in spans:
                 self._settle(span, rejected)
@@ -64,16 +82,33 @@ class Ingest:
         return otlp.encode(otlp.traces_response(rejected), encoding)
 
     def logs(self, body: bytes, encoding: Encoding, content_encoding: str, scope: Mapping[str, str] = EMPTY) -> bytes:
-        """Book the charge events of an export request. Raises as :meth:`traces`."""
+        """Book the charge events of an export request, and keep those of budgets. Raises as :meth:`traces`."""
         request = otlp.parse_logs(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
         rejected = Rejected()
-        said = [record for charge in otlp.charges_of(request) if (record := _record(charge, rejected))]
+        said = [
+            self._on_time(record, rejected)
+            for charge in otlp.charges_of(request)
+            if (record := _record(charge, rejected))
+        ]
         records = self._fence.records(said, scope, rejected)
         with self._turn, self._fence.within(scope):
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
         self._commit()
+        self._told.note(otlp.budget_events_of(request), scope, rejected)
         return otlp.encode(otlp.logs_response(rejected), encoding)
+
+    def _on_time(self, said: _TimedT, rejected: Rejected) -> _TimedT:
+        """A call cannot have begun after it was told of. One that says so, beyond what clocks differ by, would be in no
+        report until then, and under the prices and limits of then: it is taken for one of now."""
+        now_ns = self._clock()
+        if said.start_ns <= now_ns + _AHEAD_NS:
+            return said
+        rejected.warn("a call begins in the future, by its host's clock: it is booked at the time of its arrival")
+        end_ns = now_ns + said.end_ns - said.start_ns
+        if isinstance(said, EndedSpan):
+            return said._replace(start_ns=now_ns, end_ns=end_ns)
+        return replace(said, start_ns=now_ns, end_ns=end_ns)
 
     def _commit(self) -> None:
         self._book.commit()

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
@@ -36,6 +36,15 @@ from otel_cost.ledger.base import MAX_STORED
 UNKNOWN_ERROR: Final = "_OTHER"
 """The conventional ``error.type`` of a failure whose kind was not said."""
 _EVENT_NAME: Final = "event.name"  # where the name of an event stood before log records had a field for it
+_BUDGET_EVENTS: Final = frozenset(
+    {
+        semconv.EVENT_BUDGET_THRESHOLD,
+        semconv.EVENT_BUDGET_BREACH,
+        semconv.EVENT_BUDGET_BLOCKED,
+        semconv.EVENT_BUDGET_PAUSED,
+        semconv.EVENT_BUDGET_RESUMED,
+    }
+)
 _MAX_MEMBERS: Final = 100
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _JSON_IDS: Final = ("traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id")
@@ -62,13 +71,18 @@ class TooLarge(ValueError):
 
 @dataclass(slots=True)
 class Rejected:
-    """Spans or log records of a batch that cannot be taken, with the first few reasons."""
+    """Spans or log records of a batch that cannot be taken, with the first few reasons; these are the answer's partial
+    success, which has a message and a count of 0 where all were taken."""
 
     count: int = 0
     reasons: list[str] = field(default_factory=list[str])
 
     def add(self, reason: str) -> None:
         self.count += 1
+        self.warn(reason)
+
+    def warn(self, reason: str) -> None:
+        """Say something of what is taken all the same."""
         if len(self.reasons) < 5 and reason not in self.reasons:
             self.reasons.append(reason)
 
@@ -189,7 +203,7 @@ def encode(message: Message, encoding: Encoding) -> bytes:
 
 def traces_response(rejected: Rejected) -> ExportTraceServiceResponse:
     response = ExportTraceServiceResponse()
-    if rejected.count:
+    if rejected.reasons:
         response.partial_success.rejected_spans = rejected.count
         response.partial_success.error_message = "; ".join(rejected.reasons)
     return response
@@ -197,7 +211,7 @@ def traces_response(rejected: Rejected) -> ExportTraceServiceResponse:
 
 def logs_response(rejected: Rejected) -> ExportLogsServiceResponse:
     response = ExportLogsServiceResponse()
-    if rejected.count:
+    if rejected.reasons:
         response.partial_success.rejected_log_records = rejected.count
         response.partial_success.error_message = "; ".join(rejected.reasons)
     return response
@@ -272,6 +286,29 @@ def charges_of(request: ExportLogsServiceRequest) -> Iterator[Mapping[str, objec
                 attributes = _attributes(record.attributes)
                 if _event_name(record, attributes) == semconv.EVENT_CHARGE:
                     yield attributes
+
+
+def budget_events_of(request: ExportLogsServiceRequest) -> Iterator[ToldEvent]:
+    """Every event of a budget."""
+    for resource_logs in request.resource_logs:
+        resource = _attributes(resource_logs.resource.attributes)
+        for scope_logs in resource_logs.scope_logs:
+            for record in scope_logs.log_records:
+                attributes = _attributes(record.attributes)
+                name = _event_name(record, attributes)
+                if isinstance(name, str) and name in _BUDGET_EVENTS:
+                    at_ns = record.time_unix_nano or record.observed_time_unix_nano
+                    yield ToldEvent(name, at_ns, record.body.string_value, attributes, resource)
+
+
+class ToldEvent(NamedTuple):
+    """A log record that is an event; ``at_ns`` is 0 where it does not say when."""
+
+    name: str
+    at_ns: int
+    body: str
+    attributes: Mapping[str, object]
+    resource: Mapping[str, object]
 
 
 def _event_name(record: LogRecord, attributes: Mapping[str, object]) -> object:

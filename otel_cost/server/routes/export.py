@@ -40,7 +40,8 @@ def router(ingest: Ingest, access: Access, max_bytes: int) -> APIRouter:
 
     @routes.post("/logs", openapi_extra=_openapi("ExportLogsServiceRequest"))
     async def logs(request: Request) -> Response:
-        """Charge events, which stand for calls that were not sampled. Other log records are ignored."""
+        """Charge events, which stand for calls that were not sampled, and events of apps' own budgets; no other log
+        records."""
         return await _export(request, ingest.logs, max_bytes)
 
     return routes

@@ -10,6 +10,7 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -28,6 +29,8 @@ from otel_cost import semconv, shield
 from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.ledger import Ledger
+from otel_cost.ledger.base import MAX_STORED
+from otel_cost.ledger.questions import CallQuery
 from otel_cost.model import CostRecord
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer
@@ -412,3 +415,28 @@ def test_an_agent_that_took_an_hour_is_still_around_its_calls(config: Config, le
         total = server.summary()["total"]
     assert isinstance(total, dict)
     assert total["operations"] == {"priced": 2, "wrapper": 1}
+
+
+def test_a_call_from_next_year_is_booked_now_and_said_so(server: Server, ledger: Ledger) -> None:
+    year = 365 * 86_400 * 10**9
+    early = span(chat(), start_ns=NOW + year, length_ns=5 * 10**9)
+    a_little = span(chat(), start_ns=NOW + MINUTE)
+    response = server.send(traces(early, a_little))
+    answer = ExportTraceServiceResponse.FromString(response.content)
+    assert answer.partial_success.rejected_spans == 0
+    assert "booked at the time of its arrival" in answer.partial_success.error_message
+    booked = {call.record.start_ns: call.record.duration_s for call in ledger.calls(CallQuery(0, MAX_STORED))}
+    assert booked == {NOW: 5.0, NOW + MINUTE: 1.0}
+    server.send(traces(early))
+    assert len(ledger.calls(CallQuery(0, MAX_STORED))) == 2
+
+
+def test_texts_of_ten_megabytes_cost_the_sender_nothing(config: Config, ledger: Ledger, pricer: Pricer) -> None:
+    large = replace(config, server=replace(config.server, max_body_bytes=40 * 2**20))
+    huge = "x" * (10 * 2**20)
+    hostile = span(chat(**{semconv.REQUEST_MODEL: huge, semconv.label_attribute("team"): huge, huge[:100]: huge}))
+    with serving(create_app(large, ledger=ledger, pricer=pricer, clock=lambda: NOW)) as server:
+        assert server.send(traces(hostile, span(chat()))).status_code == 200
+    calls = ledger.calls(CallQuery(0, MAX_STORED))
+    assert len(calls) == 2
+    assert max(len(call.record.model) for call in calls) == 1024
