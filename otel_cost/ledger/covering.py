@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from otel_cost.ledger.schema import DAY_NS, QUARTER_NS
 
-_INT64: Final = 2**63 - 1
+_FARTHEST: Final = 2**63 - 2 * DAY_NS
+"""No call is beyond it, and what is rounded up from it still has 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What is within, from ``start_ns`` (inclusive) to ``end_ns``, is added to a part of a period; ``sign`` -1: taken
-    off."""
+    """From ``start_ns`` (inclusive) to ``end_ns``: what is within is added to a part of a period, or (-1) taken off."""
 
     part: int
     sign: int
@@ -78,15 +78,12 @@ def _parts(edges: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     for part, (start, end) in enumerate(pairwise(edges)):
         if start > end:
             raise ValueError(f"the edges of a series must ascend: {end} comes after {start}")
-        yield part, start, end
+        yield part, max(start, -_FARTHEST), min(end, _FARTHEST)
 
 
-def _spans(found: Iterator[tuple[int, int, int, int]] | Sequence[tuple[int, int, int, int]]) -> Iterator[Span]:
-    """Without the empty ones, and within 64 bits: no call is outside them."""
-    for part, sign, start, end in found:
-        start, end = max(start, -_INT64), min(end, _INT64)
-        if start < end:
-            yield Span(part, sign, start, end)
+def _spans(found: Iterable[tuple[int, int, int, int]]) -> Iterator[Span]:
+    """Without the empty ones."""
+    return (Span(*span) for span in found if span[2] < span[3])
 
 
 def _down(at_ns: int, step: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,15 +10,34 @@ import pytest
 
 from otel_cost.ledger import Ledger
 from otel_cost.ledger.sql import open_ledger
+from tests.support.postgres import Postgres, postgres_server
 
 LEDGERS: dict[str, Callable[[Path], Ledger]] = {
     "sqlite": lambda directory: open_ledger(f"sqlite:///{directory / 'book.db'}"),
     "sqlite-memory": lambda _: open_ledger("sqlite://"),
 }
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+SQL_LEDGERS = [*(name for name in sorted(LEDGERS) if name.startswith("sqlite")), POSTGRES]
 
 
-@pytest.fixture(params=sorted(LEDGERS))
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests that leave it as it is."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=[*sorted(LEDGERS), POSTGRES])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    opened = LEDGERS[request.param](tmp_path)
+    if request.param == "postgres":
+        opened: Ledger = open_ledger(_new_database(request.getfixturevalue("postgres")))
+    else:
+        opened = LEDGERS[request.param](tmp_path)
     yield opened
     opened.close()
+
+
+def _new_database(server: Postgres) -> str:
+    name = f"book_{uuid.uuid4().hex}"
+    server.run(f"CREATE DATABASE {name}")
+    return server.url(name)
