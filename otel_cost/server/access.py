@@ -133,17 +133,21 @@ class Access:
         if not making.is_it(key, hashed) or key is None:
             self._failures.take(address)
             raise _unauthorized("the key is wrong")
-        self._check_lives(key)
+        role = self._role_of(key)
         self._remember(hashed)
         if self._ring is not None:
             self._ring.used(key)
-        return Principal(key.id, Role(key.role), key.scope)
+        return Principal(key.id, role, key.scope)
 
-    def _check_lives(self, key: StoredKey) -> None:
+    def _role_of(self, key: StoredKey) -> Role:
+        """What a key may, if it still may anything. Raises HTTPException."""
         if key.revoked_ns is not None:
             raise _unauthorized(f"the key {key.id} was revoked")
         if not key.valid(self._clock_ns()):
             raise _unauthorized(f"the key {key.id} has expired")
+        if key.role not in Role:
+            raise _unauthorized(f"the key {key.id} is of role {key.role!r:.40}, which this release does not know")
+        return Role(key.role)
 
     def _remember(self, hashed: str) -> None:
         with self._lock:

@@ -97,7 +97,7 @@ def grace_s(text: str) -> float:
 def issue(keys: AccessKeys, wanted: Wanted, *, actor: str, now_ns: int) -> Issued:
     """Make a key and store what is kept of it. Raises LedgerError."""
     expires_ns = None if wanted.expires_s is None else now_ns + round(wanted.expires_s * 10**9)
-    issued = _new(wanted.name, wanted.role, wanted.scope, now_ns, expires_ns)
+    issued = _new(wanted.name, str(wanted.role), wanted.scope, now_ns, expires_ns)
     keys.add(issued.key, actor=actor)
     return issued
 
@@ -110,15 +110,15 @@ def rotate(keys: AccessKeys, key_id: str, grace: float, *, actor: str, now_ns: i
         return None
     lives_ns = None if old.expires_ns is None else max(old.expires_ns - old.created_ns, 1)
     expires_ns = None if lives_ns is None else now_ns + lives_ns
-    issued = _new(old.name, Role(old.role), old.scope, now_ns, expires_ns)
+    issued = _new(old.name, old.role, old.scope, now_ns, expires_ns)
     ended = keys.rotate(key_id, issued.key, until_ns=now_ns + round(grace * 10**9), actor=actor)
     return None if ended is None else issued
 
 
-def _new(name: str, role: Role, scope: Mapping[str, str], now_ns: int, expires_ns: int | None) -> Issued:
+def _new(name: str, role: str, scope: Mapping[str, str], now_ns: int, expires_ns: int | None) -> Issued:
     key_id = secrets.token_hex(_ID_BYTES)
     text = f"{PREFIX}{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
-    key = StoredKey(key_id, name, digest(text), str(role), now_ns, dict(scope), expires_ns)
+    key = StoredKey(key_id, name, digest(text), role, now_ns, dict(scope), expires_ns)
     return Issued(text, key)
 
 

@@ -21,7 +21,7 @@ class AccessKey(BaseModel):
 
     id: str = Field(examples=["3f9a0c1d2b4e"])
     name: str = Field(examples=["search, production"])
-    role: Role
+    role: str = Field(description=", ".join(Role), examples=["ingest"])
     scope: dict[str, str] = Field(description="Labels that it is bound to; empty: none", examples=[{"team": "search"}])
     state: State
     created: str = Field(examples=_TIME)
@@ -34,7 +34,7 @@ class AccessKey(BaseModel):
         return cls(
             id=key.id,
             name=key.name,
-            role=Role(key.role),
+            role=key.role,
             scope=dict(key.scope),
             state=_state(key, now_ns),
             created=iso(key.created_ns),
