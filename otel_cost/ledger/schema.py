@@ -1,6 +1,6 @@
 """The tables of the book. Money is nano-USD and time UTC nanoseconds, both 64-bit integers everywhere.
 
-Columns that a later release added may be NULL: ``SqlLedger.prepare`` adds those to a book that lacks them, at its end.
+A change here needs a revision in ``otel_cost/ledger/migrations``: a book that was upgraded is what one made anew is.
 
 ``entries`` is append-only. ``records`` has one row a call: what it was (never changed), and a pointer to the entry that
 holds its present verdict (the last one), so that a re-sent record is compared with one look. ``opinions`` stands beside
@@ -9,7 +9,8 @@ them: what others say that a call cost, by the entry that it was compared with. 
 What is asked for often is summed in the transaction that books it. ``dims`` names each combination of values of few
 (``ROLLED_UP``). ``rollups_15min`` and ``rollups_day`` are the entries' sums by it and by the call's start, in UTC (time
 zones of half and quarter hours exist); ``entity_days`` by what has many values (a session, a trace); ``distributions``
-are the numbers of calls by duration and by cost. All of them can be made anew from ``entries`` and ``records``.
+are the numbers of calls by duration and by cost. All of them can be made anew from ``entries`` and ``records``, but for
+days that are ``archived``: of those they are what is left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     ForeignKey,
     Index,
@@ -30,6 +32,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
     text,
 )
 
@@ -105,10 +108,25 @@ entries: Final = Table(
     # The part of list_nano that no free allowance covered; NULL where no price schedule applied.
     Column("paying_list_nano", BigInteger, nullable=True),
     # Two writers that both believe a record to be new, or to need the same correction, cannot both commit.
-    UniqueConstraint("record_key", "sequence"),
+    UniqueConstraint("record_key", "sequence").ddl_if(dialect="sqlite"),
+    # A partitioned table can promise only what each part can see. It says the same: a record's start is fixed by its
+    # first booking (two first bookings meet in the primary key of records), and each entry takes it from there.
+    UniqueConstraint("record_key", "sequence", "occurred_ns").ddl_if(dialect="postgresql"),
     Index(None, "occurred_ns"),
     Index(None, "booked_ns"),
+    # By month: see otel_cost.ledger.partitions.
+    postgresql_partition_by="RANGE (occurred_ns)",
 )
+entries.primary_key.ddl_if(dialect="sqlite")
+
+
+def _default_partition(_table: Table, connection: Connection, **_options: object) -> None:
+    """What starts in no month that has a partition needs a place as well."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("CREATE TABLE entries_default PARTITION OF entries DEFAULT")
+
+
+event.listen(entries, "after_create", _default_partition)
 
 opinions: Final = Table(
     "opinions",
@@ -215,6 +233,7 @@ audit: Final = Table(
     Index(None, "at_ns"),
 )
 
+
 events: Final = Table(
     "events",
     metadata,
@@ -226,4 +245,16 @@ events: Final = Table(
     Column("labels", JSON, nullable=False),
     Column("attributes", JSON, nullable=False),
     Index(None, "at_ns"),
+)
+
+archived: Final = Table(
+    "archived",
+    metadata,
+    # Calls that started on this UTC day are closed, and so are all before it: their rows in records, entries and
+    # opinions are gone, or on their way out. What follows is what they were.
+    Column("day_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("closed_ns", BigInteger, nullable=False),
+    # The directory with the files; empty where none were wanted.
+    _text("place"),
+    *(Column(name, BigInteger, nullable=False) for name in ("records", "entries", "amount_nano")),
 )

@@ -9,62 +9,79 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from otel_cost.errors import ConfigError, LedgerError
-from otel_cost.ledger import queries, rows
+from otel_cost.ledger import partitions, queries, rows, upgrading
 from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.rollups import RollUps
 from otel_cost.ledger.saving import Saver
-from otel_cost.ledger.schema import metadata, records
+from otel_cost.ledger.schema import records
 from otel_cost.ledger.sql_reading import SqlReading, in_pieces
 from otel_cost.model import CostRecord, Void
 
 BUSY_TIMEOUT_S: Final = 15.0
 """How long a SQLite write waits for another process's write."""
+UPGRADE_WAIT_S: Final = 3600.0
+"""How long a process that starts waits for another one that upgrades the same SQLite file."""
 _CONFLICT_RETRIES: Final = 5
 _FOR_WRITING: Final = "ledger_for_writing"
 
 
-def open_ledger(url: str, *, create: bool = True) -> SqlLedger:
+def open_ledger(url: str, *, create: bool = True, upgrade: bool = True) -> SqlLedger:
     """The ledger at a database URL, for instance ``sqlite:///otel-cost.db``; its tables are made where missing.
 
-    With ``create=False`` nothing is made: a database that does not exist or is no book is an error.
+    With ``create=False`` nothing is made: a database that does not exist, is no book, or is one of an older release is
+    an error. With ``upgrade=False`` a new book may be made, but an older one is an error as well.
 
     Raises:
         ConfigError: the URL is not one, or its database's driver is not installed.
-        LedgerError: the database cannot be opened.
+        LedgerError: the database cannot be opened, or is a book of a newer release.
+    """
+    ledger = connect(url, must_exist=not create)
+    try:
+        if create:
+            ledger.prepare(upgrade=upgrade)
+        else:
+            ledger.require_current()
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def connect(url: str, *, must_exist: bool = True) -> SqlLedger:
+    """The ledger at a database URL, of whatever release and whether there is a book in it: to look after it.
+
+    Raises:
+        ConfigError: the URL is not one, or its database's driver is not installed.
+        LedgerError: it is a file that does not exist, and ``must_exist``.
     """
     where = _parsed(url)
     path = _sqlite_path(where)
-    if path is not None and not create and not path.exists():
+    if path is not None and must_exist and not path.exists():
         raise LedgerError(
             f"there is no book at {path.absolute()}: start one with otel-cost serve, or name yours with --db"
         )
     try:
-        engine = _engine(where)
+        return SqlLedger(_engine(where))
     except NoSuchModuleError as error:
         raise ConfigError(f"{_shown(where)}: this kind of database is not known; use sqlite or postgresql") from error
     except ModuleNotFoundError as error:
         extra = "postgres" if where.get_backend_name() == "postgresql" else "server"
         raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[{extra}]'") from error
-    ledger = SqlLedger(engine)
-    if create:
-        ledger.prepare()
-    else:
-        ledger.check()
-    return ledger
 
 
 class SqlLedger(SqlReading):
@@ -86,12 +103,60 @@ class SqlLedger(SqlReading):
         """The database's URL, without its password."""
         return _shown(self._engine.url)
 
-    def prepare(self) -> None:
-        """Make the tables that are missing, and the columns that are missing in a book of an earlier release."""
-        with self._lock, self._border("opened"), self._writing() as connection:
-            metadata.create_all(connection)
-            for table in metadata.sorted_tables:
-                _add_columns(connection, table)
+    def prepare(self, *, upgrade: bool = True, told: Callable[[int], None] = lambda _done: None) -> str | None:
+        """Make the tables where there are none, and bring a book of an older release to this one's.
+
+        Several processes may do so at once: one does, the others wait for it. ``told`` gets the numbers of entries that
+        were summed anew, piece by piece.
+
+        Returns:
+            The revision that an older book had; None where it was not older.
+
+        Raises:
+            LedgerError: it cannot be opened, is of a newer release, or of an older one and not to be upgraded.
+        """
+        with self._lock, self._border("opened"), self._reading() as connection:
+            found = upgrading.state(connection)
+            upgrading.require(found, self.url, may_upgrade=upgrade or found is upgrading.State.NO_BOOK)
+            if found is upgrading.State.CURRENT and not partitions.wanting(connection, time.time_ns()):
+                return None
+        return self._upgrade(told)
+
+    def require_current(self) -> None:
+        """Return if there is a book of this release; LedgerError with what to do if not."""
+        with self._reading() as connection:
+            upgrading.require(upgrading.state(connection), self.url)
+
+    def _upgrade(self, told: Callable[[int], None]) -> str | None:
+        # Whoever upgrades a large book may take longer than a write may wait.
+        engine = self._engine if self._in_memory else _engine(self._engine.url, waits_s=UPGRADE_WAIT_S)
+        try:
+            with self._lock, self._border("upgraded"), _begun(engine) as connection:
+                return upgrading.prepare(connection, time.time_ns(), told)
+        finally:
+            if engine is not self._engine:
+                engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction to write in, for those who look after the database: it waits for the writes before it, and
+        those after it wait. Committed at the end, rolled back at an exception."""
+        with self._lock, self._border("written"), self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection that sees the whole book as it is now, however long it reads and whatever is written meanwhile.
+        Keeps no one waiting, but for a database in memory."""
+        if self._in_memory:
+            with self._reading() as connection:
+                yield connection
+            return
+        engine = self._engine
+        if engine.dialect.name == "postgresql":
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with self._border("read"), engine.connect() as connection:
+            yield connection
 
     def write(self, records: Sequence[CostRecord], voids: Sequence[Void] = (), *, booked_at_ns: int) -> Written:
         if not records and not voids:
@@ -155,8 +220,7 @@ class SqlLedger(SqlReading):
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        engine = self._engine.execution_options(**{_FOR_WRITING: True})
-        with engine.begin() as connection:
+        with _begun(self._engine) as connection:
             yield connection
 
     @contextmanager
@@ -195,13 +259,10 @@ def _last_entries(keys: Sequence[str]) -> Select[*tuple[Any, ...]]:
     return found.order_by(records.c.record_key).with_for_update(of=records)
 
 
-def _add_columns(connection: Connection, table: Table) -> None:
-    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-    for column in table.columns:
-        if column.name not in there and column.nullable:
-            shown = connection.dialect.identifier_preparer.format_column(column)
-            kind = column.type.compile(connection.dialect)
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {shown} {kind}")
+@contextmanager
+def _begun(engine: Engine) -> Iterator[Connection]:
+    with engine.execution_options(**{_FOR_WRITING: True}).begin() as connection:
+        yield connection
 
 
 def _parsed(url: str) -> URL:
@@ -226,13 +287,13 @@ def _sqlite_path(url: URL) -> Path | None:
     return Path(str(url.database))
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, waits_s: float = BUSY_TIMEOUT_S) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     if _sqlite_path(url) is None:
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
-        engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        engine = create_engine(url, connect_args={"timeout": waits_s})
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begin)
     return engine

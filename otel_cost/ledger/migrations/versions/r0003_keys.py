@@ -1,0 +1,39 @@
+"""Access keys, and the log of who changed what."""
+
+from __future__ import annotations
+
+from alembic import op
+from sqlalchemy import JSON, BigInteger, Column, Integer, Text
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "access_keys",
+        Column("id", Text, primary_key=True),
+        _text("name"),
+        Column("hash", Text, nullable=False, unique=True),
+        _text("role"),
+        Column("scope", JSON, nullable=False),
+        Column("created_ns", BigInteger, nullable=False),
+        *(Column(name, BigInteger, nullable=True) for name in ("expires_ns", "revoked_ns", "last_used_ns")),
+    )
+    op.create_table(
+        "audit",
+        Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+        Column("at_ns", BigInteger, nullable=False),
+        *map(_text, ("actor", "action", "target")),
+        Column("detail", JSON, nullable=False),
+    )
+    op.create_index("ix_audit_at_ns", "audit", ["at_ns"])
+
+
+def downgrade() -> None:
+    op.drop_table("audit")
+    op.drop_table("access_keys")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)

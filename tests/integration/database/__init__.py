@@ -1,0 +1,1 @@
+"""The database of the book: its tables through the releases, its backup, its archive."""
