@@ -12,6 +12,7 @@
     │   ├── BudgetStoreUnavailable   it cannot be reached, does not answer in time, or cannot write
     │   └── BudgetStoreBusy          it is there, but others kept it busy for too long
     └── LedgerError        the book cannot be read or written
+        └── ArchivedError            what was asked needs calls one by one that were archived
 """
 
 from __future__ import annotations
@@ -97,3 +98,8 @@ class BudgetStoreBusy(BudgetStoreError):
 
 class LedgerError(OtelCostError):
     """The ledger cannot be opened, read or written. The driver's own error is the cause (``__cause__``)."""
+
+
+class ArchivedError(LedgerError):
+    """The calls of that time were archived: their sums are in the book, they themselves are not. The text says since
+    when calls are there."""

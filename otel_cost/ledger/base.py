@@ -171,12 +171,17 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one write did: how many records were new, known already, corrected, voided; and the rows it added."""
+    """What one write did: how many records were new, known already, corrected, voided; and the rows it added.
+
+    ``archived`` records started on days that are closed: whether they were booked before is not known any more, so that
+    they are not booked.
+    """
 
     booked: int = 0
     unchanged: int = 0
     corrected: int = 0
     voided: int = 0
+    archived: int = 0
     entries: tuple[Entry, ...] = ()
     opinions: tuple[Heard, ...] = ()
 

@@ -1,4 +1,4 @@
-"""On PostgreSQL ``entries`` is one table a month, by the call's start in UTC: old months are dropped rather than deleted.
+"""On PostgreSQL ``entries`` is one table a month, by the call's start in UTC: old months are dropped, not deleted from.
 
 Why no call is booked twice there, though no index sees all months: the unique constraint has ``occurred_ns`` in it, and
 so would let the same (record, sequence) into two of them. But an entry takes ``occurred_ns`` from the record it belongs

@@ -12,6 +12,8 @@ When a record arrives again
   when the app sends its list price again, which was priced by a schedule since.
 * now a wrapper or duplicate of a record that itself stands in the book (or of none that is named): voided.
 * else (a price at last, corrected counts, another reason): corrected.
+
+What started before the book's horizon is archived, or about to be: nothing is booked, corrected or voided there.
 """
 
 from __future__ import annotations
@@ -75,15 +77,21 @@ def dimensions_of(record: CostRecord) -> Mapping[str, str]:
 
 
 class Posting:
-    """One batch against what the book says of its keys. Not thread-safe; lives within one transaction."""
+    """One batch against what the book says of its keys. Not thread-safe; lives within one transaction.
 
-    def __init__(self, standings: Mapping[str, Standing]) -> None:
+    Args:
+        standings: What the book says, by key.
+        horizon_ns: Calls that started before it (UTC ns) are closed.
+    """
+
+    def __init__(self, standings: Mapping[str, Standing], horizon_ns: int = 0) -> None:
         self._standings = dict(standings)
+        self._horizon_ns = horizon_ns
         self._new: dict[str, CostRecord] = {}
         self._changed: set[str] = set()
         self._entries: list[Entry] = []
         self._heard: list[Heard] = []
-        self._unchanged = self._corrected = self._voided = 0
+        self._unchanged = self._corrected = self._voided = self._archived = 0
 
     @property
     def new_records(self) -> list[CostRecord]:
@@ -102,6 +110,7 @@ class Posting:
             unchanged=self._unchanged,
             corrected=self._corrected,
             voided=self._voided,
+            archived=self._archived,
             entries=tuple(self._entries),
             opinions=tuple(self._heard),
         )
@@ -115,7 +124,7 @@ class Posting:
     def correct(self, correction: Correction) -> None:
         """Post another charge over the verdict that it was worked out for; over no other."""
         standing = self._standing(correction.key)
-        if standing is None or not standing.stands or standing.sequence != correction.sequence:
+        if standing is None or not self._open(standing) or standing.sequence != correction.sequence:
             self._unchanged += 1
             return
         self._post(EntryKind.CORRECTION, standing, replace(standing, charge=correction.charge))
@@ -127,6 +136,9 @@ class Posting:
         return standing
 
     def _take(self, record: CostRecord) -> None:
+        if record.start_ns < self._horizon_ns:
+            self._archived += 1
+            return
         standing = self._standing(record.key)
         if standing is None:
             self._new[record.key] = record
@@ -153,7 +165,7 @@ class Posting:
 
     def _void(self, void: Void) -> None:
         standing = self._standing(void.key)
-        if standing is None or not standing.stands or not self._may_replace(standing.key, void.counted_as):
+        if standing is None or not self._open(standing) or not self._may_replace(standing.key, void.counted_as):
             self._unchanged += 1
             return
         status = Status.WRAPPER if void.reason in _WRAPPER_REASONS else Status.DUPLICATE
@@ -182,6 +194,10 @@ class Posting:
         if booked.status.counted:
             return EntryKind.CORRECTION if _corrects_price(standing, record) else None
         return None if arriving.reason is Reason.PRICES_LOADING else EntryKind.CORRECTION
+
+    def _open(self, standing: Standing) -> bool:
+        """Whether it stands for itself and may still be taken back."""
+        return standing.stands and standing.occurred_ns >= self._horizon_ns
 
     def _may_replace(self, key: str, counted_as: str) -> bool:
         """Whether the money of ``key`` is safe with ``counted_as``: else voiding it would lose the call."""

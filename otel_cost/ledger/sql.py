@@ -25,6 +25,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import partitions, queries, rows, upgrading
 from otel_cost.ledger.base import Correction, Standing, Written
+from otel_cost.ledger.horizon import horizon_ns
 from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.rollups import RollUps
 from otel_cost.ledger.saving import Saver
@@ -210,7 +211,8 @@ class SqlLedger(SqlReading):
 
     def _post_once(self, keys: set[str], take: Callable[[Posting], None], booked_ns: int) -> Written:
         with self._writing() as connection:
-            posting = Posting(_standings(connection, keys))
+            # The horizon is read second: whoever moves it locks out those who look for keys.
+            posting = Posting(_standings(connection, keys), horizon_ns(connection))
             take(posting)
             added = self._rollups.of(posting.written.entries)
             self._saver.save(connection, posting, booked_ns)

@@ -1,7 +1,7 @@
 """Bringing the tables of a book to the revision that this release works with, and back.
 
-One transaction does all of it, on both databases: a revision that fails, or a process that is killed, leaves the book as
-it was. One process at a time does it, whoever else starts: the others wait, and then find it done.
+One transaction does all of it, on both databases: a revision that fails, or a process that is killed, leaves the book
+as it was. One process at a time does it, whoever else starts: the others wait, and then find it done.
 """
 
 from __future__ import annotations
