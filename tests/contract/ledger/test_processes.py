@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from otel_cost.ledger.sql import open_ledger
+from otel_cost.ledger.opening import open_ledger
 from tests.contract.ledger.books import NOON, by, record, total
 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'book.db'}"
+@pytest.fixture(params=["sqlite:///{}/book.db", "jsonl:{}/book.jsonl"], ids=["sqlite", "jsonl"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(request.param).format(tmp_path)
 
 
 def _writer(url: str, first: int, last: int, batch: int) -> subprocess.Popen[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from otel_cost.ledger.sql import open_ledger
+from otel_cost.ledger.opening import open_ledger
 from tests.contract.ledger.books import NOON, record
 
 
