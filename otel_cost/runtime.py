@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from weakref import ref
 
 from opentelemetry import context, trace
@@ -32,7 +32,7 @@ from otel_cost.forking import at_end_of_child
 from otel_cost.matching import Matcher
 from otel_cost.model import EMPTY, Layer, PlannedCall
 from otel_cost.off_loop import aside, in_asyncio
-from otel_cost.pipeline import Pipeline
+from otel_cost.pipeline import Pipeline, Taker
 from otel_cost.planned_prices import PlannedPrices
 from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.processor import CostSpanProcessor, labels_around, node_of
@@ -40,6 +40,9 @@ from otel_cost.sampling import record_sampled_out
 from otel_cost.sdk_setup import has_sdk, when_sdk_is_set
 from otel_cost.settings_values import parse_duration
 from otel_cost.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from otel_cost.ledger.writer import LedgerWriter
 
 __all__ = [
     "Hold",
@@ -83,21 +86,32 @@ class Runtime:
             hold_ttl_s=parse_duration(config.budget_store.hold_ttl),
             cache_s=config.budget_store.cache_s,
         )
+        self.book = _book_of(config)
         self.telemetry = Telemetry(
             config,
             budgets=self.budgets,
+            book=None if self.book is None else self.book.counts,
             meter_provider=meter_provider,
             logger_provider=logger_provider,
         )
-        self.pipeline = Pipeline(
-            config=config, pricer=self.pricer, takers=(self.budgets, self.telemetry), matcher=Matcher()
-        )
+        takers: tuple[Taker, ...] = (self.budgets, self.telemetry, *self._takers_of_the_book())
+        self.pipeline = Pipeline(config=config, pricer=self.pricer, takers=takers, matcher=Matcher())
         self.processor = CostSpanProcessor(
             self.pipeline, config, instance_id=str(uuid.uuid4()), on_genai=self.prices_needed
         )
         self._resolver = labelling.Resolver(config)
         self._attached: list[ref[TracerProvider]] = []
         at_end_of_child(self._flush_at_end)
+
+    def _takers_of_the_book(self) -> Iterator[Taker]:
+        """What the app writes by itself, if anything."""
+        if self.book is not None:
+            yield self.book
+        path = self.config.ledger.export_on_exit
+        if path is not None:
+            from otel_cost.exit_export import ExitExport
+
+            yield ExitExport(path, settle=self.force_flush)
 
     def attach(self, provider: TracerProvider) -> None:
         """Count the spans of ``provider`` as well. Idempotent."""
@@ -204,6 +218,15 @@ class Runtime:
     def _trace_id(self) -> str:
         span_context = trace.get_current_span().get_span_context()
         return format_trace_id(span_context.trace_id) if span_context.is_valid else ""
+
+
+def _book_of(config: Config) -> LedgerWriter | None:
+    """The writer of the book, where the app writes one. Raises ConfigError where that is not possible."""
+    if not config.ledger.url:
+        return None
+    from otel_cost.ledger.writer import writer_of  # an app without a book carries none of it
+
+    return writer_of(config.ledger)
 
 
 _lock: Final = threading.Lock()

@@ -26,6 +26,7 @@ from otel_cost.budgets import BudgetEvent, Budgets
 from otel_cost.config import Config
 from otel_cost.forking import after_fork_in_child
 from otel_cost.label_bounds import LabelBounds
+from otel_cost.ledger_metrics import CountsOf, LedgerMetrics
 from otel_cost.model import NANO, CostRecord, Status, Void, nano_to_usd
 from otel_cost.units import disjoint_tokens
 from otel_cost.version import VERSION
@@ -50,6 +51,7 @@ class Telemetry:
     Args:
         config: Labels, and which charges become events.
         budgets: Asked at collection: gauges of budgets whose rows are bounded, and how asking them goes.
+        book: Asked at collection: what became of records, where the app writes a book by itself.
         meter_provider: None takes the global one at the first charge.
         logger_provider: Likewise, for events.
     """
@@ -59,6 +61,7 @@ class Telemetry:
         config: Config,
         *,
         budgets: Budgets | None = None,
+        book: CountsOf | None = None,
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
     ) -> None:
@@ -66,6 +69,7 @@ class Telemetry:
         self._keys = tuple(_ATTRIBUTE_OF.get(name) or semconv.label_attribute(name) for name in self._bounds.names)
         self._charge_events = config.charge_events
         self._budget_metrics = BudgetMetrics(budgets)
+        self._ledger_metrics = LedgerMetrics(book)
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
         self._lock = threading.Lock()
@@ -200,9 +204,13 @@ class Telemetry:
             # A child inherits its parent's callbacks; they stay silent there.
             return lambda _options: observe() if os.getpid() == pid else ()
 
-        for name, unit, description, observe in (*self._counters(), *self._budget_metrics.counters()):
+        for name, unit, description, observe in (
+            *self._counters(),
+            *self._budget_metrics.counters(),
+            *self._ledger_metrics.counters(),
+        ):
             meter.create_observable_counter(name, [only_here(observe)], unit=unit, description=description)
-        for name, unit, description, observe in self._budget_metrics.gauges():
+        for name, unit, description, observe in (*self._budget_metrics.gauges(), *self._ledger_metrics.gauges()):
             meter.create_observable_gauge(name, [only_here(observe)], unit=unit, description=description)
         self._create_histograms(meter)
 

@@ -76,7 +76,7 @@ class JsonlSink:
         if lines:
             self._files.append(b"".join(lines))
 
-    def refused(self, error: LedgerError) -> bool:
+    def refused(self, error: OtelCostError) -> bool:
         """Whether ``error`` is about what was to be written, not about where: never, files take any line."""
         return False
 

@@ -1,8 +1,8 @@
 """The files of a JSONL book: one that is appended to, and those that were put aside when they were full.
 
-``costs.jsonl`` is the one that is written; ``costs.jsonl.000001`` and so on are full, in that order. A batch is appended
-whole or not at all, by one process at a time (``flock`` on the file), and is on the disk when that returns. What a
-process or a machine that died left half written is a line of its own, which readers leave out.
+``costs.jsonl`` is the one that is written; ``costs.jsonl.000001`` and so on are full, in that order. A batch is
+appended whole or not at all, by one process at a time (``flock`` on the file), and is on the disk when that returns.
+What a process or a machine that died left half written is a line of its own, which readers leave out.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class JsonlFiles:
             return self._all_open(stack)  # nothing is written yet, or all was put aside
 
     def _all_open(self, stack: ExitStack) -> list[tuple[BinaryIO, int]]:
-        opened = []
+        opened: list[tuple[BinaryIO, int]] = []
         for path in (*self._put_aside(), self.path):
             if path.exists():
                 file = stack.enter_context(path.open("rb"))
