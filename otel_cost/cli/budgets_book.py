@@ -17,8 +17,8 @@ from otel_cost.cli import Refusal
 from otel_cost.cli.budgets_opening import configured, in_words, opened, where
 from otel_cost.cli.output import console, printable, progress, usd
 from otel_cost.ledger.base import MAX_STORED, Ledger
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import SummaryQuery
-from otel_cost.ledger.sql import open_ledger
 
 _DB: Final = click.option("--db", metavar="URL", help="The book's database.  [default: server.database]")
 _SHOWN: Final = 50

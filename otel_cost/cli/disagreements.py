@@ -12,8 +12,8 @@ from rich.table import Table
 from otel_cost.cli.output import console, printable, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import Disagreement, SummaryQuery
-from otel_cost.ledger.sql import open_ledger
 from otel_cost.server.schemas import usd_text
 
 

@@ -13,7 +13,7 @@ from otel_cost.config import load_config
 from otel_cost.fixed_costs import due
 from otel_cost.ledger import asking
 from otel_cost.ledger.base import bookable
-from otel_cost.ledger.sql import open_ledger
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.model import CostRecord
 from otel_cost.pricing import load_catalog
 

@@ -29,8 +29,8 @@ def of_provider(found: Examination, provider: str) -> tuple[Remark, ...]:
 def unpriced_in(database: str) -> tuple[Unpriced, ...]:
     """The calls without a price in a ledger."""
     from otel_cost.ledger.base import MAX_STORED
+    from otel_cost.ledger.opening import open_ledger
     from otel_cost.ledger.questions import SummaryQuery
-    from otel_cost.ledger.sql import open_ledger
 
     with open_ledger(database, create=False) as ledger:
         return ledger.unpriced(SummaryQuery(0, MAX_STORED))

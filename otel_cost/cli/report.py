@@ -14,8 +14,8 @@ from rich.table import Table
 from otel_cost.cli.output import console, printable, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import Summary, SummaryQuery, SummaryRow, Unpriced
-from otel_cost.ledger.sql import open_ledger
 from otel_cost.model import Status
 from otel_cost.server.schemas import CostSummary, advice, usd_text
 

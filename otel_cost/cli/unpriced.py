@@ -14,8 +14,8 @@ from otel_cost.cli.output import console, printable
 from otel_cost.cli.prices_advice import Wanted, as_yaml, wanted
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import SummaryQuery
-from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import load_catalog
 
 

@@ -1,0 +1,1 @@
+"""Apps that write the book by themselves, as real processes."""
