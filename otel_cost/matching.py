@@ -75,6 +75,7 @@ class Matcher:
         self._verdicts: OrderedDict[str, tuple[Verdict, int]] = OrderedDict()
         self._calls = Calls()
         self._lineage = Lineage(capacity)
+        self._early: OrderedDict[str, dict[str, Sighting]] = OrderedDict()
         self._counted_a_doubted_one = False
 
     def _renew_lock(self) -> None:
@@ -99,11 +100,35 @@ class Matcher:
             return self._around(trace_id, span_id)
 
     def note(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
-        """Take over a verdict made elsewhere, so that later spans are judged against it."""
+        """Take over a verdict made elsewhere, so that later spans are judged against it; also that a call which is
+        counted here is none any more."""
         with self._lock:
-            if sighting.key not in self._verdicts:
-                self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
-                self._remember(sighting, verdict, now_ns)
+            self._note(sighting, verdict, now_ns)
+
+    def meet(self, sighting: Sighting, booked: Verdict, now_ns: int) -> tuple[Void, ...]:
+        """Judge anew what another matcher judged, which may not have known all that is known here; what is to be taken
+        back because of it. Its verdicts on what it did not count stand."""
+        with self._lock:
+            if booked.status is not None or sighting.key in self._verdicts:
+                self._note(sighting, booked, now_ns)
+                return self._around(sighting.trace_id, sighting.span_id)
+            self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
+            verdict = self._remember(sighting, self._decide(sighting), now_ns)
+            if verdict.status is None or verdict.reason is None:
+                return verdict.voids
+            counted_as = verdict.counted_as or next((inner.key for inner in self._counted_below(sighting)), "")
+            return (Void(sighting.key, verdict.reason, counted_as),)
+
+    def knows(self, key: str) -> bool:
+        """Whether a verdict on ``key`` is remembered."""
+        with self._lock:
+            return key in self._verdicts
+
+    def forget(self, key: str) -> None:
+        """Let ``key`` be judged anew when it comes again."""
+        with self._lock:
+            self._verdicts.pop(key, None)
+            self._calls.pop(key)
 
     @property
     def size(self) -> int:
@@ -264,7 +289,7 @@ class Matcher:
         """Keep the verdict, and the call if it is counted; the verdict with all that is taken back because of it."""
         self._verdicts[sighting.key] = (verdict, now_ns)
         if verdict.status is None:
-            call = Call(sighting)
+            call = Call(sighting, self._early.pop(sighting.key, {}))
             self._counted_a_doubted_one |= sighting.doubted
             for void in verdict.voids:
                 self._take_over(call, void)
@@ -276,11 +301,32 @@ class Matcher:
             self._calls.pop(key)
         return verdict
 
+    def _note(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> None:
+        known = self._verdicts.get(sighting.key)
+        if known is None:
+            self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
+            self._pair(verdict.counted_as, {sighting.scope: sighting})
+            self._remember(sighting, verdict, now_ns)
+        elif verdict.status is not None and known[0].status is None:
+            self._verdicts[sighting.key] = (verdict, known[1])
+            call = self._calls.pop(sighting.key)
+            self._pair(verdict.counted_as, {**(call.twins if call else {}), sighting.scope: sighting})
+
+    def _pair(self, key: str, twins: dict[str, Sighting]) -> None:
+        """Spans elsewhere found to be the call ``key`` have their scopes' places there; it may come after them."""
+        call = self._calls.get(key)
+        if call is not None:
+            call.twins = {**twins, **call.twins}
+        elif key and key not in self._verdicts:
+            self._early[key] = {**self._early.pop(key, {}), **twins}
+            if len(self._early) > self._capacity:
+                self._early.popitem(last=False)
+
     def _take_over(self, call: Call, void: Void) -> None:
         """What was the same call as the replaced span is the same as this one, and so is that span."""
         replaced = self._calls.pop(void.key)
         if replaced is not None:
-            call.twins = {**replaced.twins, replaced.sighting.scope: replaced.sighting}
+            call.twins = {**call.twins, **replaced.twins, replaced.sighting.scope: replaced.sighting}
 
     def _oldest_ns(self) -> int:
         """When the span seen first was seen. There is one: the newest was just put in."""

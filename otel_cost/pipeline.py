@@ -116,7 +116,8 @@ class Pipeline:
         self._adopted(record, sighting_of_record(record))
 
     def remember(self, record: CostRecord) -> None:
-        """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart)."""
+        """Judge what comes against ``record`` as well, without handing it on (what the book had before a restart, and
+        what another server books)."""
         self._matcher.note(sighting_of_record(record)._replace(adopted=True), verdict_of(record), self._clock_ns())
 
     def flush(self, timeout_s: float) -> bool:

@@ -130,12 +130,14 @@ class UsedBefore:
     between. That two calls are never charged as if the other had not been is for whoever prices them: in turns.
 
     Args:
-        booked: Reads the book, which no other process may add to: what others book is seen at the next start.
+        booked: Reads the book. What other processes add to it is seen once :meth:`read_anew` was called.
         pricer: The prices in use.
     """
 
     def __init__(self, booked: BookedUse, pricer: Pricer) -> None:
         self._pricer = pricer
+        self._booked = booked
+        self._others_booked = False
         self._accounts = Accounts(booked)
         self._waiting: dict[str, tuple[Place, Mapping[str, int], int]] = {}
         self._waiting_sums: dict[Place, Account] = {}
@@ -182,6 +184,19 @@ class UsedBefore:
                 self._known.popitem(last=False)
             for entry in entries:
                 self._book(entry)
+
+    def others_booked(self) -> None:
+        """The book was changed by another process."""
+        self._others_booked = True
+
+    def read_anew(self) -> bool:
+        """Read the book again, as calls need it, if others have changed it since; whether they had."""
+        if not self._others_booked:
+            return False
+        with self.turn:
+            self._others_booked = False
+            self._accounts = Accounts(self._booked)
+        return True
 
     def _book(self, entry: Entry) -> None:
         place = self._place(entry.dimensions.get("kind", ""), entry.charge, entry.called, entry.occurred_ns)

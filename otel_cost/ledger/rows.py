@@ -161,6 +161,7 @@ def record_from(row: Mapping[Any, Any]) -> CostRecord:
         scope=str(row["scope"]),
         layer=Layer(row["layer"]),
         counted_as=str(row["counted_as"]),
+        error=str(row["error"]),
     )
 
 

@@ -258,3 +258,16 @@ archived: Final = Table(
     _text("place"),
     *(Column(name, BigInteger, nullable=False) for name in ("records", "entries", "amount_nano")),
 )
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Of the last run, whichever server did it.
+    Column("started_ns", BigInteger, nullable=False),
+    Column("finished_ns", BigInteger, nullable=False),
+    # Runs that failed since the last one that did not.
+    Column("failures", Integer, nullable=False),
+    # What it did, or what was wrong.
+    _text("outcome"),
+)

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -26,6 +26,7 @@ from otel_cost.errors import ConfigError, LedgerError
 from otel_cost.ledger import partitions, queries, rows, upgrading
 from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.horizon import horizon_ns
+from otel_cost.ledger.locks import AdvisoryLock, Lock
 from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.rollups import RollUps
 from otel_cost.ledger.saving import Saver
@@ -39,6 +40,7 @@ UPGRADE_WAIT_S: Final = 3600.0
 """How long a process that starts waits for another one that upgrades the same SQLite file."""
 _CONFLICT_RETRIES: Final = 5
 _FOR_WRITING: Final = "ledger_for_writing"
+T = TypeVar("T")
 
 
 def open_ledger(url: str, *, create: bool = True, upgrade: bool = True) -> SqlLedger:
@@ -98,6 +100,7 @@ class SqlLedger(SqlReading):
         # On SQLite there is one writer at a time anyhow, whoever it is.
         self._saver = Saver("" if engine.dialect.name == "sqlite" else uuid.uuid4().hex[:8])
         self._rollups = RollUps()
+        self._entries_written = 0
 
     @property
     def url(self) -> str:
@@ -188,6 +191,16 @@ class SqlLedger(SqlReading):
             with self._lock, self._border("written"), self._writing() as connection:
                 yield connection
 
+    def between_writes(self, question: Callable[[Connection], T]) -> tuple[T, int]:
+        """The answer to a ``question`` that only reads, while nothing is written by this ledger; and how many entries
+        it has written so far. Raises LedgerError."""
+        with self._lock, self._reading() as connection:
+            return question(connection), self._entries_written
+
+    def lock(self, name: str) -> Lock:
+        """A lock that one server at a time can have; on SQLite, whose book is one machine's, whoever asks has it."""
+        return AdvisoryLock(self._engine, name) if self._engine.dialect.name == "postgresql" else Lock()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -218,6 +231,7 @@ class SqlLedger(SqlReading):
             self._saver.save(connection, posting, booked_ns)
             self._saver.add(connection, added)
         self._saver.committed(added)
+        self._entries_written += len(posting.written.entries)
         return posting.written
 
     @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Set
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -26,16 +25,18 @@ from otel_cost.server.book import Book
 from otel_cost.server.budget_calls import BudgetCalls
 from otel_cost.server.budgets import BudgetKeeping, open_budget_store
 from otel_cost.server.fence import Fence
+from otel_cost.server.health import HealthReport
 from otel_cost.server.ingest import Ingest
+from otel_cost.server.job_metrics import JobMetrics
+from otel_cost.server.keeping import REMEMBERED_NS, Keeping
+from otel_cost.server.logs import RequestLog
 from otel_cost.server.metrics import BookMetrics
+from otel_cost.server.readiness import Readiness
 from otel_cost.server.routes import budget_store, costs, export, health
 from otel_cost.server.routes import keys as keys_routes
+from otel_cost.server.taking_back import TakingBack
 from otel_cost.server.told import ToldEvents
 from otel_cost.used_before import UsedBefore
-
-_REMEMBERED_NS: Final = 6 * 3600 * 10**9
-"""How long a call is remembered after it arrived, for spans around it to be judged against: an agent's own span arrives
-when it ends, hours after its first calls perhaps. The number of calls that are remembered is bounded as well."""
 
 
 def create_app(
@@ -78,21 +79,29 @@ def create_app(
         config=config,
         pricer=pricer,
         takers=(fence,),
-        matcher=Matcher(can_void=True, window_ns=_REMEMBERED_NS),
+        matcher=Matcher(can_void=True, window_ns=REMEMBERED_NS),
         adopt=True,
         used_before=used.before,
         clock_ns=clock,
     )
     told = ToldEvents(Events(ledger) if isinstance(ledger, SqlLedger) else None, clock)
     ingest = Ingest(pipeline, book, budgets, fence, told, config.server.max_body_bytes, clock)
+    take_back = TakingBack(ledger, keys, metrics, budgets, used, clock)
+    keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, clock)
+    metrics.show(JobMetrics(keeping.schedulers))
+    readiness = Readiness(ledger, pricer)
+    report = HealthReport(ledger, keeping.failed, readiness, keeping.schedulers, lambda: book.pending, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(_wait_for_prices, pricer)
+        await run_in_threadpool(keeping.begin)
         await run_in_threadpool(_remember_recent, pipeline, ledger, clock())
+        keeping.start()
         try:
             yield
         finally:
+            await run_in_threadpool(keeping.stop)
             calls.close()
             access.close()
             await run_in_threadpool(_close, book, budgets, ledger if own_ledger else None)
@@ -110,15 +119,24 @@ def create_app(
     app.include_router(export.router(ingest, access, config.server.max_body_bytes))
     app.include_router(costs.router(ledger, config, access, clock))
     app.include_router(budget_store.router(calls, access, config.server))
-    app.include_router(health.router(ledger, metrics, access))
+    app.include_router(health.router(readiness, report, metrics, access))
     if keys is not None:
         app.include_router(keys_routes.router(keys, access, clock))
+    app.add_middleware(RequestLog)
+    app.state.readiness = readiness
     return app
 
 
 def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[str]:
     """Where no keys can be made, none has a scope."""
     return frozenset()
+
+
+def readiness_of(app: FastAPI) -> Readiness:
+    """What an app made by :func:`create_app` says of itself to load balancers, to be told when it is to stop."""
+    readiness = app.state.readiness
+    assert isinstance(readiness, Readiness)
+    return readiness
 
 
 def _wait_for_prices(pricer: Pricer) -> None:
@@ -130,7 +148,7 @@ def _wait_for_prices(pricer: Pricer) -> None:
 
 def _remember_recent(pipeline: Pipeline, ledger: Ledger, now_ns: int) -> None:
     # The other span of a call may arrive after a restart: it has to be recognised then as well.
-    for record in ledger.recent(now_ns - _REMEMBERED_NS, CAPACITY):
+    for record in ledger.recent(now_ns - REMEMBERED_NS, CAPACITY):
         pipeline.remember(record)
 
 

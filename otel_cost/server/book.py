@@ -54,6 +54,11 @@ class Book:
                 self._voids[void.key] = void
                 self._taken += 1
 
+    @property
+    def pending(self) -> int:
+        """Records that were taken and are not written yet."""
+        return len(self._records)
+
     def flush(self, timeout_s: float) -> bool:
         """Nothing waits here by itself: whoever hands records on commits them before it answers its sender."""
         return True

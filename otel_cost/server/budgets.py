@@ -64,6 +64,11 @@ class BudgetKeeping:
         """Return when all is settled, or the store does not keep up. Then nobody waits until it has caught up."""
         self._keeps_up = self.flush(_WAIT_S if self._keeps_up else 0.0)
 
+    def look_after(self) -> str:
+        """Give back what callers that are gone have reserved; what was done. Raises BudgetStoreError."""
+        given_back = self._budgets.sweep() if self._budgets.present else 0
+        return f"{given_back} lapsed reservations given back" if given_back else ""
+
     def close(self) -> None:
         """Settle what waits, and close the store."""
         self._budgets.close()

@@ -129,6 +129,8 @@ def test_openapi_describes_what_there_is(server: Server) -> None:
         "/api/v1/keys/{key_id}",
         "/api/v1/keys/{key_id}/rotate",
         "/healthz",
+        "/readyz",
+        "/health",
         "/metrics",
     }
     names = {parameter["name"] for parameter in paths["/api/v1/costs/summary"]["get"]["parameters"]}
@@ -136,13 +138,15 @@ def test_openapi_describes_what_there_is(server: Server) -> None:
     assert set(paths["/v1/traces"]["post"]["requestBody"]["content"]) == {"application/x-protobuf", "application/json"}
 
 
-def test_health_follows_the_ledger(server: Server, ledger: Ledger) -> None:
-    assert server.http.get("/healthz").json()["status"] == "ok"
+def test_without_its_ledger_it_lives_and_is_not_ready(server: Server, ledger: Ledger) -> None:
+    assert server.http.get("/readyz").json()["status"] == "ok"
     ledger.close()
-    response = server.http.get("/healthz")
+    response = server.http.get("/readyz")
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert int(response.headers["retry-after"]) > 0
+    assert "ledger" in response.json()["detail"]
+    assert server.http.get("/healthz").status_code == 200
     assert server.http.get("/api/v1/costs/summary").status_code == 503
 
 

@@ -1,0 +1,49 @@
+"""Which jobs a server has: see ``otel_cost.server.jobs`` for how they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from otel_cost.ledger import compaction
+from otel_cost.ledger.sql import SqlLedger
+from otel_cost.server.budgets import BudgetKeeping
+from otel_cost.server.jobs import Job, Scheduler
+from otel_cost.server.sharing import Sharing
+from otel_cost.used_before import UsedBefore
+
+CATCH_UP_S: Final = 1.0
+"""How often a server looks at what others booked."""
+_SCHEDULES_S: Final = 10.0
+_BUDGETS_S: Final = 60.0
+_HOUR_S: Final = 3600.0
+_LOCK: Final = "jobs"
+
+
+def listening(sharing: Sharing, used: UsedBefore, ledger: SqlLedger, clock: Callable[[], int]) -> Scheduler:
+    """What each server does to keep up with the others."""
+    jobs = [
+        Job("sharing", CATCH_UP_S, sharing.catch_up, quick=True),
+        Job("schedules", _SCHEDULES_S, partial(_schedules, used), quick=True),
+    ]
+    return Scheduler(jobs, ledger=ledger, lock=sharing.lock, clock=clock)
+
+
+def housekeeping(ledger: SqlLedger, budgets: BudgetKeeping, clock: Callable[[], int]) -> Scheduler:
+    """What one server does for all."""
+    jobs = [
+        Job("budgets", _BUDGETS_S, budgets.look_after),
+        Job("compaction", _HOUR_S, partial(_compaction, ledger, clock)),
+    ]
+    return Scheduler(jobs, ledger=ledger, lock=ledger.lock(_LOCK), clock=clock)
+
+
+def _schedules(used: UsedBefore) -> str:
+    return "what was used is read anew" if used.read_anew() else ""
+
+
+def _compaction(ledger: SqlLedger, clock: Callable[[], int]) -> str:
+    with ledger.beside(writing=True) as connection:
+        folded = compaction.fold(connection, clock())
+    return f"{folded} rows of roll-ups folded" if folded else ""
