@@ -31,13 +31,14 @@ class Replica:
         return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
-    def running(self) -> Iterator[processes.Running]:
-        """Started, and ready."""
+    def running(self, *, wait: bool = True) -> Iterator[processes.Running]:
+        """Started, and ready unless that is not waited for."""
         self._starts += 1
         command = [server.BIN / "otel-cost", "serve", "--port", str(self.port), "--db", self.database, *self.options]
         name = f"{self.name}-{self._starts}"
         with processes.running(command, name=name, directory=self.directory) as child:
-            processes.until_answers(child, f"{self.url}/readyz")
+            if wait:
+                processes.until_answers(child, f"{self.url}/readyz")
             yield child
 
     @contextmanager
