@@ -16,6 +16,7 @@ from otel_cost.config import load_config
 from otel_cost.ledger import asking
 from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import Summary, SummaryQuery, SummaryRow, Unpriced
+from otel_cost.ledger.sheets import safe_cell
 from otel_cost.model import Status
 from otel_cost.server.schemas import CostSummary, advice, usd_text
 
@@ -106,7 +107,7 @@ def _as_csv(summary: Summary, unpriced: tuple[Unpriced, ...]) -> None:
                      "output_tokens"))  # fmt: skip
     for row in summary.rows:
         amounts = (usd_text(row.amount_nano), usd_text(row.list_nano))
-        writer.writerow((*map(_cell, row.group), *amounts, row.calls, _unpriced(row), row.input_tokens,
+        writer.writerow((*map(safe_cell, row.group), *amounts, row.calls, _unpriced(row), row.input_tokens,
                          row.output_tokens))  # fmt: skip
     if unpriced:
         click.echo(f"{_unpriced(summary.total)} calls have no price and are not in usd; see --format table", err=True)
@@ -172,9 +173,3 @@ _STYLES: Final[dict[str, Callable[[Summary, tuple[Unpriced, ...]], None]]] = {
 
 def _unpriced(row: SummaryRow) -> int:
     return row.operations.get(Status.UNPRICED, 0)
-
-
-def _cell(text: str) -> str:
-    """A label for a spreadsheet: it came over the network, and must be neither a formula nor a row of its own."""
-    plain = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return f"'{plain}" if plain[:1] in ("=", "+", "-", "@") else plain

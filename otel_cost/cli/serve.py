@@ -6,6 +6,7 @@ import gc
 import logging
 import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import click
@@ -19,6 +20,7 @@ from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import load_catalog, pricer_of
 from otel_cost.server.app import create_app
 from otel_cost.server.budgets import open_budget_store
+from otel_cost.server.running import Server
 from otel_cost.server.security_loopback import is_loopback
 
 GRACE_S = 10
@@ -38,6 +40,8 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     \b
     POST /v1/traces, /v1/logs        OTLP: protobuf or JSON, gzip
     GET  /api/v1/costs/summary       ?days=7&group_by=team,model&environment=production
+    GET  /api/v1/...                 entries, time series, top, prices, budgets, alerts: docs/api.md
+    POST /api/v1/costs/entries       costs by hand, from any language
     POST /api/v1/budget-store/...    for apps whose budget_store.url is this server
     GET  /metrics, /healthz          for Prometheus and for probes; all of it: /openapi.json
 
@@ -102,7 +106,7 @@ def _serve(config: Config, listener: socket.socket) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _ignore)
         _collect_seldom()
-        _Announced(settings, _url(listener), ledger.url).run(sockets=[listener])
+        _Announced(settings, app.state.live.end, _url(listener), ledger.url).run(sockets=[listener])
     click.echo("stopped")
 
 
@@ -123,11 +127,11 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-class _Announced(uvicorn.Server):
+class _Announced(Server):
     """Prints where it listens once it does."""
 
-    def __init__(self, settings: uvicorn.Config, url: str, database: str) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: uvicorn.Config, end_streams: Callable[[], None], url: str, database: str) -> None:
+        super().__init__(settings, end_streams)
         self._url = url
         self._database = database
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from otel_cost import semconv
@@ -18,13 +18,13 @@ LABEL_PREFIX: Final = "label."
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def instant_ns(text: str) -> int:
-    """An ISO 8601 date (its first moment) or date-time, UTC unless it carries an offset.
+def instant_ns(text: str, zone: tzinfo = UTC) -> int:
+    """An ISO 8601 date (its first moment) or date-time, in ``zone`` unless it carries an offset; as UTC ns.
 
     Raises:
         ValueError: neither, or outside 1970 to 2116.
     """
-    microseconds = (parse_instant(text) - _EPOCH) // timedelta(microseconds=1)
+    microseconds = (parse_instant(text, zone) - _EPOCH) // timedelta(microseconds=1)
     return _in_range(text, microseconds * 1000)
 
 

@@ -28,7 +28,7 @@ from otel_cost.server.rate_limit import Buckets, headers, network_of
 from otel_cost.server.roles import LOCAL, OF_SETTINGS, Principal, Role
 from otel_cost.server.security_loopback import is_foreign_page, is_local
 
-__all__ = ["LOCAL", "Access", "Principal", "Role", "principal_of"]
+__all__ = ["LOCAL", "Access", "Principal", "Role", "principal_of", "require"]
 
 FAILURES_A_MINUTE: Final = 20
 """Wrong keys that one address may send in a minute, before it is asked to wait."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from otel_cost.budgets import Budgets
 from otel_cost.budgets.stores import MemoryStore, Store
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
@@ -19,20 +20,41 @@ from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.matching import CAPACITY, Matcher
 from otel_cost.pipeline import Pipeline
 from otel_cost.pricing import Pricer, pricer_of
-from otel_cost.server import problems, security
+from otel_cost.server import description, problems, security
 from otel_cost.server.access import Access
 from otel_cost.server.book import Book
 from otel_cost.server.budget_calls import BudgetCalls
+from otel_cost.server.budget_views import BudgetViews
 from otel_cost.server.budgets import BudgetKeeping, open_budget_store
 from otel_cost.server.fence import Fence
 from otel_cost.server.health import HealthReport
 from otel_cost.server.ingest import Ingest
 from otel_cost.server.job_metrics import JobMetrics
 from otel_cost.server.keeping import REMEMBERED_NS, Keeping
+from otel_cost.server.live import Live
 from otel_cost.server.logs import RequestLog
 from otel_cost.server.metrics import BookMetrics
+from otel_cost.server.parameters import Words
 from otel_cost.server.readiness import Readiness
-from otel_cost.server.routes import budget_store, costs, export, health
+from otel_cost.server.reading import Reader
+from otel_cost.server.routes import (
+    alerts,
+    breakdown,
+    budget_checks,
+    budget_store,
+    costs,
+    dashboard,
+    entries,
+    export,
+    health,
+    posting,
+    prices,
+    scopes,
+    stream,
+    timeseries,
+    workspaces,
+)
+from otel_cost.server.routes import budgets as budget_routes
 from otel_cost.server.routes import keys as keys_routes
 from otel_cost.server.taking_back import TakingBack
 from otel_cost.server.told import ToldEvents
@@ -68,7 +90,8 @@ def create_app(
     pricer = pricer or pricer_of(config)
     metrics = BookMetrics(config.labels.metrics, config.labels.max_values)
     used = UsedBefore(ledger.used, pricer)
-    book = Book(ledger, metrics, clock, used)
+    live = Live()
+    book = Book(ledger, metrics, clock, used, live.tell)
     budgets = BudgetKeeping(config, store, clock)
     metrics.show(budgets.metrics)
     calls = BudgetCalls(store, {budget.name: budget.match for budget in config.budgets})
@@ -113,11 +136,15 @@ def create_app(
         # Their pages load scripts from other people's hosts; the description itself is /openapi.json.
         docs_url=None,
         redoc_url=None,
+        openapi_tags=description.TAGS,
+        generate_unique_id_function=lambda route: route.name,
     )
+    app.state.live = live
+    description.install(app)
     problems.install(app)
     security.install(app, access, config.server)
     app.include_router(export.router(ingest, access, config.server.max_body_bytes))
-    app.include_router(costs.router(ledger, config, access, clock))
+    _include_api(app, Reader(ledger), Words(config, clock), access, pricer, budgets.budgets, ingest)
     app.include_router(budget_store.router(calls, access, config.server))
     app.include_router(health.router(readiness, report, metrics, access))
     if keys is not None:
@@ -125,6 +152,28 @@ def create_app(
     app.add_middleware(RequestLog)
     app.state.readiness = readiness
     return app
+
+
+def _include_api(
+    app: FastAPI, reader: Reader, words: Words, access: Access, pricer: Pricer, budgets: Budgets, ingest: Ingest
+) -> None:
+    views = BudgetViews(budgets, reader)
+    for routes in (
+        costs.router(reader, words, access),
+        timeseries.router(reader, words, access),
+        breakdown.router(reader, words, access),
+        entries.router(reader, words, access),
+        posting.router(reader, words, access, ingest),
+        stream.router(app.state.live, words, access),
+        scopes.router(reader, words, access),
+        workspaces.router(reader, words, access),
+        dashboard.router(reader, words, access, views),
+        prices.router(pricer, words, access),
+        budget_checks.router(budgets, access),
+        budget_routes.router(budgets, views, access),
+        alerts.router(budgets, views, words, access),
+    ):
+        app.include_router(routes)
 
 
 def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from otel_cost.errors import LedgerError
-from otel_cost.ledger.base import Ledger, bookable
+from otel_cost.ledger.base import Entry, Ledger, bookable
 from otel_cost.model import Charge, CostRecord, Void
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.used_before import UsedBefore
@@ -25,7 +25,15 @@ class Book:
     repeats its batch. Records past ``MAX_PENDING`` are let go: their senders were told to repeat them.
     """
 
-    def __init__(self, ledger: Ledger, metrics: BookMetrics, clock: Callable[[], int], used: UsedBefore) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: BookMetrics,
+        clock: Callable[[], int],
+        used: UsedBefore,
+        tell: Callable[[Sequence[Entry]], None] = lambda _added: None,
+    ) -> None:
+        self._tell = tell
         self._ledger = ledger
         self._used = used
         self._metrics = metrics
@@ -92,3 +100,4 @@ class Book:
         self._committed = upto
         self._metrics.book(written.entries)
         self._metrics.hear(written.opinions)
+        self._tell(written.entries)

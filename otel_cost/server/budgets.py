@@ -49,6 +49,11 @@ class BudgetKeeping:
         self.metrics = BookBudgetMetrics(self._budgets)
         self._keeps_up = True
 
+    @property
+    def budgets(self) -> Budgets:
+        """Where they stand, and changing them."""
+        return self._budgets
+
     def take(self, record: CostRecord) -> None:
         booked = bookable(record)
         if booked is not None:

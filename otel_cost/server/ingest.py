@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Final, TypeVar
@@ -109,6 +109,27 @@ class Ingest:
         if isinstance(said, EndedSpan):
             return said._replace(start_ns=now_ns, end_ns=end_ns)
         return replace(said, start_ns=now_ns, end_ns=end_ns)
+
+    def book(
+        self, spans: Sequence[EndedSpan], scope: Mapping[str, str] = EMPTY
+    ) -> tuple[Sequence[CostRecord | None], Rejected]:
+        """Book spans that were made here, for a key of ``scope``: the record of each, None where it cannot cost; and
+        what the key may not book, in which case nothing is.
+
+        Raises:
+            LedgerError: nothing was booked; it may be repeated.
+        """
+        rejected = Rejected()
+        allowed = self._fence.spans(spans, scope, rejected)
+        if rejected.count:
+            return (), rejected
+        with self._turn, self._fence.within(scope):
+            settled = [self._process(span) for span in allowed]
+        for record in settled:
+            if isinstance(record, LedgerError):
+                raise record
+        self._commit()
+        return [record for record in settled if not isinstance(record, LedgerError)], rejected
 
     def _commit(self) -> None:
         self._book.commit()

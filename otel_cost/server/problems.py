@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,19 @@ from otel_cost.budgets.stores import wire
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, LedgerError
 from otel_cost.server.schemas import Problem
 
+MEDIA_TYPE: Final = "application/problem+json"
+ALWAYS: Final = (400, 401, 403, 429, 503)
+"""Problems that any route may have."""
+_WHEN: Final = {
+    400: "A parameter is wrong; `field` names it",
+    401: "No key, or one that is not known",
+    403: "A key of another role is needed",
+    404: "There is no such thing, or it is out of the key's scope",
+    409: "It is there already, and is another one",
+    413: "The body is too large",
+    429: "Too many requests with this key; see Retry-After",
+    503: "The book, or the store of budgets, cannot be read or written right now; see Retry-After",
+}
 RETRY_AFTER_S: Final = 5
 """What a sender is asked to wait when the book cannot be written or read right now."""
 _log = logging.getLogger(semconv.LOGGER)
@@ -37,7 +50,18 @@ def problem(
     kind: str = "about:blank",
 ) -> Response:
     body = Problem(type=kind, title=HTTPStatus(status).phrase, status=status, detail=detail, field=field)
-    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type="application/problem+json")
+    return JSONResponse(body.model_dump(exclude_none=True), status, headers, media_type=MEDIA_TYPE)
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route's description says of its problems, beside those that every route may have."""
+    return {status: _described(status) for status in sorted({*statuses, *ALWAYS})}
+
+
+def _described(status: int) -> dict[str, Any]:
+    example = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _WHEN[status]}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": _WHEN[status], "content": {MEDIA_TYPE: {"schema": schema, "example": example}}}
 
 
 def install(app: FastAPI) -> None:
@@ -58,7 +82,9 @@ async def _bad_request(_request: Request, error: Exception) -> Response:
 async def _invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(400, str(first["msg"]), ".".join(str(part) for part in first["loc"][1:]))
+    if first["type"] == "json_invalid":
+        return problem(400, f"not valid JSON: {first['ctx']['error']}", "body")
+    return problem(400, str(first["msg"]), ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0]))
 
 
 async def _http(_request: Request, error: Exception) -> Response:

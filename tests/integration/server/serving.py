@@ -18,6 +18,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from otel_cost import semconv
+from otel_cost.server import running
 from tests.support import waiting
 
 PROTOBUF = "application/x-protobuf"
@@ -67,9 +68,8 @@ class Server:
 
 @contextmanager
 def serving(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> Iterator[Server]:
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
-    )
+    settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
+    server = running.Server(settings, app.state.live.end)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -1,0 +1,68 @@
+"""``/api/v1/alerts``, ``/audit`` and ``/reservations/lost``: what happened to budgets, and who did what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.exceptions import HTTPException
+
+from otel_cost.budgets import Budgets
+from otel_cost.budgets.stores.base import AlertState
+from otel_cost.server.access import Access, Role, principal_of
+from otel_cost.server.budget_views import BudgetViews
+from otel_cost.server.parameters import Words, only_own
+from otel_cost.server.problems import described
+from otel_cost.server.routes.budgets import LOCAL
+from otel_cost.server.schemas.history import AlertList, AlertOf, AuditLog, Change, LostList, LostOf
+
+_State = Annotated[
+    Literal["active", "acknowledged", "resolved", "all"], Query(description="all: the history", examples=["active"])
+]
+_Budget = Annotated[str, Query(max_length=200, description="Only this one", examples=["team-month"])]
+_Limit = Annotated[int, Query(ge=1, le=1000, description="At most", examples=[100])]
+_Id = Annotated[int, Path(alias="id", ge=1, le=2**62, examples=[17])]
+_STATES: Final[dict[str, AlertState]] = {"acknowledge": "acknowledged", "resolve": "resolved"}
+
+
+def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access) -> APIRouter:
+    needs = [Depends(access.needs(Role.VIEWER)), Depends(only_own)]
+    routes = APIRouter(prefix="/api/v1", tags=["alerts"], dependencies=needs, responses=described())
+
+    @routes.get("/alerts", summary="Thresholds that were reached")
+    def list_alerts(request: Request, state: _State = "active", budget: _Budget = "", limit: _Limit = 100) -> AlertList:
+        """Those that nobody has acknowledged or resolved yet, or with `state=all` the history."""
+        found = views.alerts(principal_of(request), name=budget, state=None if state == "all" else state, limit=limit)
+        return AlertList(alerts=[AlertOf.of(alert) for alert in found])
+
+    @routes.get("/audit", summary="Who changed what, and why")
+    def audit_log(request: Request, budget: _Budget = "", limit: _Limit = 100) -> AuditLog:
+        """Changes that people made, the newest first."""
+        found = views.audit(principal_of(request), name=budget, limit=limit)
+        return AuditLog(changes=[Change.of(entry) for entry in found])
+
+    @routes.get("/reservations/lost", summary="Reservations whose call never told its cost")
+    def lost_reservations(request: Request, limit: _Limit = 100) -> LostList:
+        """A process was killed, or a span never ended: what the provider billed for such a call is not known, and in no
+        sum of the book."""
+        return LostList(lost=[LostOf.of(hold) for hold in views.lost(principal_of(request), limit)])
+
+    def set_state(verb: str, summary: str) -> None:
+        def act(request: Request, alert_id: _Id) -> AlertOf:
+            who = principal_of(request)
+            if who.scope and all(alert.id != alert_id for alert in views.alerts(who, limit=10_000)):
+                raise HTTPException(404, "there is no alert of that id")
+            actor, now = who.key_id or LOCAL, words.clock()
+            alert = budgets.store.set_alert(alert_id, _STATES[verb], actor=actor, now_ns=now)
+            if alert is None:
+                raise HTTPException(404, "there is no alert of that id")
+            return AlertOf.of(alert)
+
+        routes.post(
+            f"/alerts/{{id}}/{verb}", summary=summary, name=f"{verb}_alert", responses=described(404),
+            dependencies=[Depends(access.needs(Role.EDITOR))],
+        )(act)  # fmt: skip
+
+    set_state("acknowledge", "Somebody looks into an alert")
+    set_state("resolve", "An alert is over")
+    return routes
