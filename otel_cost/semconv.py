@@ -241,6 +241,8 @@ SCOPE: Final = "otel_cost"
 """Instrumentation scope of otel-cost's own metrics and events."""
 INSTRUMENTATION_SCOPE_PREFIX: Final = "otel_cost_instrumentation."
 """Instrumentation scope of spans that our instrumentors open: this prefix plus the provider module's name."""
+IMPORT_SCOPE: Final = "otel_cost.import"
+"""Scope of calls out of request logs that say nothing of who wrote them."""
 LOGGER: Final = "otel_cost"
 LOGGER_CHARGES: Final = "otel_cost.charges"
 

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "unpriced": Lazy(f"{__name__}.unpriced", "Calls in the book without a price, and what to add.", "server"),
     "disagreements": Lazy(f"{__name__}.disagreements", "Where the book differs from what others say.", "server"),
     "reprice": Lazy(f"{__name__}.reprice", "Price booked calls anew, by corrections that are shown first.", "server"),
+    "import": Lazy(f"{__name__}.importing", "Book what others wrote down: logs, traces, LiteLLM, Langfuse.", "server"),
     "fees": Lazy(f"{__name__}.fees", "Fixed costs by day: provisioned throughput, commitments.", "server"),
     "config": Lazy(f"{__name__}.config", "Check a config file before an app or the server reads it.", "server"),
 }

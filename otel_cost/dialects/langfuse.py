@@ -15,12 +15,13 @@ from otel_cost import semconv
 from otel_cost.dialects.base import Dialect, Emitter, Names, Outside, Variant
 from otel_cost.model import Layer
 
-_USAGE: Final = "langfuse.observation.usage_details"
-_PARAMETERS: Final = "langfuse.observation.model.parameters"
+USAGE: Final = "langfuse.observation.usage_details"
+COSTS: Final = "langfuse.observation.cost_details"
+PARAMETERS: Final = "langfuse.observation.model.parameters"
 
 
 def _keys(*keys: str) -> Names:
-    return tuple(f"{_USAGE}.{key}" for key in keys)
+    return tuple(f"{USAGE}.{key}" for key in keys)
 
 
 _OPENAI: Final = Dialect(
@@ -39,8 +40,12 @@ _OPENAI: Final = Dialect(
         ),
     },
     operation=("langfuse.observation.type",),
+    provider=(semconv.PROVIDER_NAME, semconv.SYSTEM),
+    response_id=(semconv.RESPONSE_ID,),
+    server_address=(semconv.SERVER_ADDRESS,),
+    streaming=(semconv.REQUEST_STREAM,),
     request_model=("langfuse.observation.model.name",),
-    service_tier=(_PARAMETERS + ".service_tier",),
+    service_tier=(PARAMETERS + ".service_tier",),
     operations={
         "generation": semconv.OP_CHAT,
         "embedding": semconv.OP_EMBEDDINGS,
@@ -74,16 +79,16 @@ _DISJOINT: Final = replace(
         "output_reasoning_tokens": _keys("output_reasoning", "output_reasoning_tokens"),
     },
     # LangChain tells a write to the cache by its time to live instead of, not beside, its sum.
-    added={f"{_USAGE}.input_{ephemeral}": "cache_write_tokens" for ephemeral in _EPHEMERAL},
+    added={f"{USAGE}.input_{ephemeral}": "cache_write_tokens" for ephemeral in _EPHEMERAL},
     outside=(
         Outside("input_tokens", ("cache_read_tokens", "cache_write_tokens", "input_audio_tokens")),
         Outside("output_tokens", ("output_reasoning_tokens", "output_audio_tokens")),
     ),
 )
-MARKS: Final = frozenset({_USAGE, "langfuse.observation.model.name"})
+MARKS: Final = frozenset({USAGE, "langfuse.observation.model.name"})
 EMITTER: Final = Emitter(
     _OPENAI,
     Layer.FRAMEWORK,
-    unfolds=(_USAGE, _PARAMETERS),
+    unfolds=(USAGE, PARAMETERS),
     variants=(Variant(Emitter(_DISJOINT, Layer.FRAMEWORK), having=frozenset(_keys("input", "output"))),),
 )
