@@ -42,11 +42,13 @@ _MARKS: Final = "otel-cost-imports.json"
 @click.option("--config", "config_file", metavar="FILE", help="Config file; OTEL_COST_CONFIG if absent.")
 @click.option("--db", metavar="URL", help="The ledger's database.  [default: sqlite:///otel-cost.db]")
 @click.option(
-    "--format", "form", type=click.Choice(["auto", *Format]), default="auto", show_default=True,
-    help="What the files are.",
+    "--format", "form", type=click.Choice(["auto", *(form.value for form in Format)]), default="auto",
+    show_default=True, help="What the files are.",
 )  # fmt: skip
 @click.option(
-    "--costs", type=click.Choice([*Costs]), help="Whose figures.  [default: theirs for jsonl, ours for the others]"
+    "--costs",
+    type=click.Choice([costs.value for costs in Costs]),
+    help="Whose figures.  [default: theirs for jsonl, ours for the others]",
 )
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For calls without it; may be repeated.")
 @click.option("--from", "start", metavar="DATE", help="Only calls from then on: an ISO 8601 date (UTC), or 7d.")

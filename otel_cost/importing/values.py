@@ -153,5 +153,6 @@ def ids(*parts: str) -> tuple[str, str]:
 
 
 def canonical(row: Mapping[str, object]) -> str:
-    """A row as text, the same one however its fields are ordered."""
-    return json.dumps(row, sort_keys=True, default=str)
+    """A row as text, the same one however its fields are ordered; those that have nothing are left out."""
+    said = {name: value for name, value in row.items() if value is not None and value != ""}
+    return json.dumps(said, sort_keys=True, default=str)
