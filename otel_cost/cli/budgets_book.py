@@ -107,7 +107,6 @@ def _both(
 ) -> Iterator[tuple[Rebuilding, Ledger]]:
     config = configured(config_file, store_url)
     with opened(config, create=create) as budgets, open_ledger(db or config.server.database, create=False) as ledger:
-        ledger.prepare()  # a book of an earlier release lacks columns that are read here
         if not isinstance(budgets.store, OpenStore):
             raise Refusal("this store cannot be compared from here: name its database with --store, not its server")
         yield Rebuilding(budgets.budgets, budgets.store, ledger, now_ns=time.time_ns()), ledger

@@ -44,7 +44,6 @@ def command(config_file: str | None, db: str | None, start: str, end: str | None
     if book and found:
         records = [made for record in found if (made := bookable(record)) is not None]
         with open_ledger(config.server.database, create=False) as ledger:
-            ledger.prepare()
             written = ledger.write(records, booked_at_ns=now_ns)
         click.echo(f"Booked {written.booked} entries; {written.unchanged} were booked already.")
 

@@ -189,7 +189,7 @@ def _show(issued: Issued, now_ns: int, style: str) -> None:
 
 
 _READ: Final = "To use it: curl -H 'Authorization: Bearer <key>' <server>/api/v1/costs/summary"
-_USE: Final = {
+_USE: Final[dict[str, str]] = {
     Role.INGEST: (
         "To use it: OTEL_EXPORTER_OTLP_HEADERS='x-api-key=<key>' and, for budgets, OTEL_COST_BUDGET_STORE_KEY=<key>"
     )

@@ -66,7 +66,6 @@ def command(
     if window.from_ns > window.to_ns:
         raise click.BadParameter("the period ends before it starts", param_hint="--from")
     with open_ledger(config.server.database, create=False) as ledger:
-        ledger.prepare()  # a book of an earlier release lacks columns that are read here
         catalog = load_catalog(config)
         with _progress("comparing", ledger, window) as progress:
             found = reprice(ledger, catalog, window, progress=progress)

@@ -145,9 +145,11 @@ class Access:
             raise _unauthorized(f"the key {key.id} was revoked")
         if not key.valid(self._clock_ns()):
             raise _unauthorized(f"the key {key.id} has expired")
-        if key.role not in Role:
-            raise _unauthorized(f"the key {key.id} is of role {key.role!r:.40}, which this release does not know")
-        return Role(key.role)
+        try:
+            return Role(key.role)
+        except ValueError:
+            known = f"the key {key.id} is of role {key.role!r:.40}, which this release does not know"
+            raise _unauthorized(known) from None
 
     def _remember(self, hashed: str) -> None:
         with self._lock:
