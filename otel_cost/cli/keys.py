@@ -156,7 +156,6 @@ def rotate(key_id: str, grace: str, actor: str, config_file: str | None, db: str
 def _opened(config_file: str | None, db: str | None, *, create: bool = False) -> Iterator[AccessKeys]:
     config = load_config(config_file, arguments={"server": {"database": db}} if db else None)
     with open_ledger(config.server.database, create=create) as ledger:
-        ledger.prepare()  # of an earlier release, it may have no table of keys
         yield AccessKeys(ledger)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from otel_cost import callers, runtime
 from otel_cost.errors import BudgetExceeded
-from otel_cost.guarding import Amount
-from otel_cost.middleware.limiting import Answer, Incoming, Labels, Limiting
+from otel_cost.middleware.limiting import Answer, Incoming, Limiting, Options
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -41,23 +40,9 @@ class AsgiMiddleware:
         figures: Whether the answer tells the budget's name, limit and spend; never those of somebody else's.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        budgets: bool = False,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        scope: Callable[[Incoming], Labels] | None = None,
-        estimated_usd: Amount | None = None,
-        answer_escaped: bool = True,
-        figures: bool = True,
-    ) -> None:
+    def __init__(self, app: App, *, budgets: bool = False, **options: Unpack[Options]) -> None:
         self._app = app
-        limiting = Limiting(
-            include=include, exclude=exclude, scope=scope, estimated_usd=estimated_usd,
-            answer_escaped=answer_escaped, figures=figures,
-        )  # fmt: skip
+        limiting = Limiting(**options)  # also where it is not used: options that are wrong are wrong
         self._limiting = limiting if budgets else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

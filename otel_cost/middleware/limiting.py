@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypedDict
 
 from otel_cost import runtime
 from otel_cost.errors import BudgetExceeded
@@ -52,6 +52,17 @@ class Answer(NamedTuple):
 Labels = Mapping[str, str | int | None]
 
 
+class Options(TypedDict, total=False):
+    """What both middlewares take; see :class:`otel_cost.middleware.AsgiMiddleware`."""
+
+    include: Sequence[str]
+    exclude: Sequence[str]
+    scope: Callable[[Incoming], Labels] | None
+    estimated_usd: Amount | None
+    answer_escaped: bool
+    figures: bool
+
+
 class Limiting:
     """What a middleware does about budgets. The arguments are those of :class:`otel_cost.middleware.AsgiMiddleware`.
 
@@ -62,12 +73,12 @@ class Limiting:
     def __init__(
         self,
         *,
-        include: Sequence[str],
-        exclude: Sequence[str],
-        scope: Callable[[Incoming], Labels] | None,
-        estimated_usd: Amount | None,
-        answer_escaped: bool,
-        figures: bool,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        scope: Callable[[Incoming], Labels] | None = None,
+        estimated_usd: Amount | None = None,
+        answer_escaped: bool = True,
+        figures: bool = True,
     ) -> None:
         for patterns in (include, exclude):
             if isinstance(patterns, str):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from otel_cost import callers, runtime
 from otel_cost.errors import BudgetExceeded
-from otel_cost.guarding import Amount, guard
-from otel_cost.middleware.limiting import Answer, Incoming, Labels, Limiting
+from otel_cost.guarding import guard
+from otel_cost.middleware.limiting import Answer, Incoming, Limiting, Options
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -25,23 +25,9 @@ class WsgiMiddleware:
     :func:`otel_cost.middleware.answer_to`.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        budgets: bool = False,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        scope: Callable[[Incoming], Labels] | None = None,
-        estimated_usd: Amount | None = None,
-        answer_escaped: bool = True,
-        figures: bool = True,
-    ) -> None:
+    def __init__(self, app: App, *, budgets: bool = False, **options: Unpack[Options]) -> None:
         self._app = app
-        limiting = Limiting(
-            include=include, exclude=exclude, scope=scope, estimated_usd=estimated_usd,
-            answer_escaped=answer_escaped, figures=figures,
-        )  # fmt: skip
+        limiting = Limiting(**options)  # also where it is not used: options that are wrong are wrong
         self._limiting = limiting if budgets else None
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

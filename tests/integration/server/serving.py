@@ -69,7 +69,10 @@ class Server:
 @contextmanager
 def serving(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> Iterator[Server]:
     settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
-    server = running.Server(settings, app.state.live.end)
+    live = getattr(
+        getattr(app, "state", None), "live", None
+    )  # other apps than ours are served as well, to try middleware in
+    server = running.Server(settings, live.end if live is not None else lambda: None)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
