@@ -184,15 +184,13 @@ def _show(issued: Issued, now_ns: int, style: str) -> None:
         f"Key {made.id} for {printable(made.name)}: {made.role}{bound}{ends}. Keep it now, it is shown this once:"
     )
     click.echo(f"\n  {made.key}\n")
-    click.echo(_USE.get(made.role, _READ))
+    click.echo(_SEND if made.role == Role.INGEST else _READ)
 
 
 _READ: Final = "To use it: curl -H 'Authorization: Bearer <key>' <server>/api/v1/costs/summary"
-_USE: Final[dict[str, str]] = {
-    Role.INGEST: (
-        "To use it: OTEL_EXPORTER_OTLP_HEADERS='x-api-key=<key>' and, for budgets, OTEL_COST_BUDGET_STORE_KEY=<key>"
-    )
-}
+_SEND: Final = (
+    "To use it: OTEL_EXPORTER_OTLP_HEADERS='x-api-key=<key>' and, for budgets, OTEL_COST_BUDGET_STORE_KEY=<key>"
+)
 
 
 def _in_words(scope: dict[str, str]) -> str:

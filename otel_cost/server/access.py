@@ -148,8 +148,7 @@ class Access:
         try:
             return Role(key.role)
         except ValueError:
-            known = f"the key {key.id} is of role {key.role!r:.40}, which this release does not know"
-            raise _unauthorized(known) from None
+            raise _unauthorized(f"the key {key.id} is of role {key.role!r:.40}, which is not known here") from None
 
     def _remember(self, hashed: str) -> None:
         with self._lock:

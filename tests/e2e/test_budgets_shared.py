@@ -94,6 +94,7 @@ class Place:
                 "OTEL_COST_BUDGET_STORE_URL": self.url,
                 "OTEL_COST_BUDGET_STORE_KEY": KEY,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+                "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {KEY}",
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
                 "OTEL_METRICS_EXPORTER": "none",
                 "OTEL_LOGS_EXPORTER": "none",
