@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -94,7 +95,7 @@ class Place:
                 "OTEL_COST_BUDGET_STORE_URL": self.url,
                 "OTEL_COST_BUDGET_STORE_KEY": KEY,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
-                "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {KEY}",
+                "OTEL_EXPORTER_OTLP_HEADERS": f"x-api-key={quote(KEY)}",
                 "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
                 "OTEL_METRICS_EXPORTER": "none",
                 "OTEL_LOGS_EXPORTER": "none",
@@ -141,7 +142,7 @@ def settled(store: HttpStore, spent_nano: int) -> RowState:
 
 
 def booked_nano(url: str) -> int:
-    total = json.loads(get_text(f"{url}/api/v1/costs/summary", days="1"))["total"]
+    total = json.loads(get_text(f"{url}/api/v1/costs/summary", key=KEY, days="1"))["total"]
     return int(total["cost"]["nano_usd"])
 
 
@@ -166,7 +167,7 @@ def test_a_limit_is_one_for_all_apps(tmp_path: Path, provider: StandInProvider) 
         until(lambda: booked_nano(place.url) == made * PRICE, "the spans of all calls to be booked")
         settled(store, made * PRICE)
         spent = f'otel_cost_book_budget_spent_usd{{budget="shared",period="total"}} {made * PRICE / 10**9}'
-        until(lambda: spent in get_text(f"{place.url}/metrics"), "the gauge to show it")
+        until(lambda: spent in get_text(f"{place.url}/metrics", key=KEY), "the gauge to show it")
 
 
 def test_the_server_dies_and_comes_back(tmp_path: Path, provider: StandInProvider) -> None:

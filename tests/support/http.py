@@ -20,9 +20,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def get_text(url: str, **query: str) -> str:
-    """The body of a GET. Raises HTTPError (an OSError) on 4xx and 5xx."""
-    with _opener.open(f"{url}?{urlencode(query)}" if query else url, timeout=10) as response:
+def get_text(url: str, *, key: str = "", **query: str) -> str:
+    """The body of a GET, sent with an access key where there is one. Raises HTTPError (an OSError) on 4xx and 5xx."""
+    request = Request(f"{url}?{urlencode(query)}" if query else url, headers={"x-api-key": key} if key else {})
+    with _opener.open(request, timeout=10) as response:
         body: bytes = response.read()
     return body.decode()
 
