@@ -1,9 +1,12 @@
-"""Sums that are kept beside the entries. They are filled once all revisions are there: otel_cost.ledger.upgrading."""
+"""Sums that are kept beside the entries, and an index of the calls without a price.
+
+The sums are filled once all revisions are there: see ``otel_cost.ledger.upgrading``.
+"""
 
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import BigInteger, Column, ForeignKey, SmallInteger, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, SmallInteger, Text, text
 
 revision = "0002"
 down_revision = "0001"
@@ -32,6 +35,14 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_entity_days_entity", "entity_days", ["entity", "kind"])
+    unpriced = text("status = 'unpriced'")
+    op.create_index(
+        "ix_records_unpriced",
+        "records",
+        ["provider", "model", "start_ns"],
+        sqlite_where=unpriced,
+        postgresql_where=unpriced,
+    )
     op.create_table(
         "distributions",
         _key("day_ns"),
@@ -44,6 +55,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_records_unpriced", "records")
     for table in ("distributions", "entity_days", "rollups_day", "rollups_15min", "dims"):
         op.drop_table(table)
 
