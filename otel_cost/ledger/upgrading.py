@@ -18,6 +18,7 @@ from otel_cost.errors import LedgerError
 from otel_cost.ledger import partitions
 from otel_cost.ledger.migrations import VERSION_TABLE
 from otel_cost.ledger.schema import metadata
+from otel_cost.ledger.summing import sum_up
 
 HEAD: Final = "0005"
 """The revision that this release reads and writes."""
@@ -91,9 +92,10 @@ def prepare(connection: Connection, now_ns: int, told: Callable[[int], None] = l
         metadata.create_all(connection)
         _say(connection, HEAD)
     elif found is State.OLDER:
-        assert before is not None
         make(connection, HEAD)
     partitions.ensure_partitions(connection, now_ns)
+    if found is State.OLDER and str(before) < _ROLLED_UP_SINCE:
+        sum_up(connection, 0, told)
     return before if found is State.OLDER else None
 
 

@@ -13,9 +13,8 @@ from otel_cost.ledger.migrations import VERSION_TABLE
 from otel_cost.ledger.schema import metadata
 
 _OF_POSTGRES = (
-    "SELECT 'column ' || c.relname, a.attname,"
-    " format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT"
-    " NULL' ELSE '' END || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '') FROM pg_attribute a"
+    "SELECT 'column ' || c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN"
+    " ' NOT NULL' ELSE '' END || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '') FROM pg_attribute a"
     " JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')"
     " LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum"
     " WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped",

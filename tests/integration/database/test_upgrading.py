@@ -17,7 +17,14 @@ from tests.integration.database import books, schemas
 
 HERE = Path(__file__).parent
 KEPT = ("records", "entries", "opinions")
-SUMMED = ("dims", "rollups_day", "rollups_15min", "entity_days", "distributions")
+WITH_WRITER = ("rollups_day", "rollups_15min")
+
+
+def summed(name: str, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Roll-ups without the name of who wrote them, the last column; bins that have calls, the second column."""
+    if name == "distributions":
+        return [row for row in rows if row[1]]
+    return sorted(row[:-1] for row in rows) if name in WITH_WRITER else rows
 
 
 def old_book(url: str, *, with_calls: int = 200) -> None:
@@ -105,9 +112,8 @@ def test_up_down_and_up_again_keeps_every_call_entry_and_sum(url: str) -> None:
             again = books.contents(connection)
             assert sum(told) == len(whole["entries"])
             assert schemas.differences(connection) == []
-        assert {name: rows for name, rows in again.items() if name not in SUMMED} == {
-            name: rows for name, rows in whole.items() if name not in SUMMED
-        }
+        for name, rows in whole.items():
+            assert summed(name, again[name]) == summed(name, rows), name
         assert (total(ledger), by(ledger, "team", "status")) == (before, sums)
         assert ledger.write(books.calls(), booked_at_ns=books.BOOKED + 9).unchanged == 200
         assert ledger.write(books.calls(7, first=200), booked_at_ns=books.BOOKED + 9).booked == 7

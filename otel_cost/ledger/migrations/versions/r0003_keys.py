@@ -1,4 +1,4 @@
-"""Access keys, and the log of who changed what."""
+"""Access keys, the log of who changed what, and what apps tell of their budgets."""
 
 from __future__ import annotations
 
@@ -28,9 +28,18 @@ def upgrade() -> None:
         Column("detail", JSON, nullable=False),
     )
     op.create_index("ix_audit_at_ns", "audit", ["at_ns"])
+    op.create_table(
+        "events",
+        Column("key", Text, primary_key=True),
+        *(Column(name, BigInteger, nullable=False) for name in ("at_ns", "booked_ns")),
+        *map(_text, ("name", "budget", "severity", "message")),
+        *(Column(name, JSON, nullable=False) for name in ("labels", "attributes")),
+    )
+    op.create_index("ix_events_at_ns", "events", ["at_ns"])
 
 
 def downgrade() -> None:
+    op.drop_table("events")
     op.drop_table("audit")
     op.drop_table("access_keys")
 
