@@ -14,13 +14,14 @@ import importlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from otel_cost.errors import ConfigError, LedgerError
+from otel_cost.ledger import files
 from otel_cost.ledger.retention import Day
 
 FORMATS: Final = {"jsonl": "jsonl.gz", "parquet": "parquet"}
@@ -108,8 +109,8 @@ def read_manifest(directory: Path) -> Manifest:
         told = json.loads(path.read_bytes())
         if (told["format"], told["version"]) != (_KIND, VERSION):
             raise LedgerError(f"{path} is of format {told['format']} {told['version']}, not {_KIND} {VERSION}")
-        files = [{**file, "days": tuple(Day(**day) for day in file["days"])} for file in told["files"]]
-        return Manifest(tuple(File(**file) for file in files))
+        listed = [{**file, "days": tuple(Day(**day) for day in file["days"])} for file in told["files"]]
+        return Manifest(tuple(File(**file) for file in listed))
     except FileNotFoundError:
         return Manifest()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -124,15 +125,15 @@ def add_to_manifest(directory: Path, manifest: Manifest, file: File) -> Manifest
     def write(path: Path) -> None:
         path.write_text(json.dumps(told, indent=1))
 
-    _put(directory / _MANIFEST, write)
+    files.put(directory / _MANIFEST, write)
     return grown
 
 
 def write(directory: Path, name: str, form: str, rows: Iterable[Row]) -> tuple[int, str]:
     """A new file of ``rows``; it has its name once it is whole. Returns its size and SHA-256."""
     path = directory / name
-    _put(path, lambda partial: _writer(form)(partial, rows))
-    return path.stat().st_size, _sha256(path)
+    files.put(path, lambda partial: _writer(form)(partial, rows))
+    return path.stat().st_size, files.sha256(path)
 
 
 def calls_in(path: Path) -> Iterator[Row]:
@@ -152,7 +153,7 @@ def require_whole(directory: Path, file: File) -> None:
     """Return if ``file`` is still what the manifest says; LedgerError if not."""
     path = directory / file.name
     try:
-        whole = path.stat().st_size == file.bytes and _sha256(path) == file.sha256
+        whole = path.stat().st_size == file.bytes and files.sha256(path) == file.sha256
     except OSError as error:
         raise LedgerError(f"{path} cannot be read: {error}") from error
     if not whole:
@@ -194,30 +195,3 @@ def _lines_in(path: Path) -> Iterator[Row]:
 
 def _line(row: Row) -> bytes:
     return json.dumps(row, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _put(path: Path, write: Callable[[Path], None]) -> None:
-    """``path`` appears whole and on the disk, or not at all; what a killed process left under way is written over."""
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        write(partial)
-        _sync(partial)
-        os.replace(partial, path)
-        _sync(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise LedgerError(f"{path} cannot be written: {error}") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

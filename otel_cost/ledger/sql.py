@@ -121,7 +121,7 @@ class SqlLedger(SqlReading):
         """
         with self._lock, self._border("opened"), self._reading() as connection:
             found = upgrading.state(connection)
-            upgrading.require(found, self.url, may_upgrade=upgrade or found is upgrading.State.NO_BOOK)
+            upgrading.require(found, self.url, older_will_do=upgrade, none_will_do=True)
             if found is upgrading.State.CURRENT and not partitions.wanting(connection, time.time_ns()):
                 return None
         return self._upgrade(told)

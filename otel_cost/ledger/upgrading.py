@@ -55,8 +55,8 @@ def state(connection: Connection) -> State:
     return State.OLDER if found < HEAD else State.NEWER
 
 
-def require(found: State, url: str, *, may_upgrade: bool = False) -> None:
-    """Return if the book at ``url`` can be worked with as it is.
+def require(found: State, url: str, *, older_will_do: bool = False, none_will_do: bool = False) -> None:
+    """Return if the book at ``url`` can be worked with.
 
     Raises:
         LedgerError: it cannot; the text says what to do.
@@ -66,12 +66,12 @@ def require(found: State, url: str, *, may_upgrade: bool = False) -> None:
             f"the book at {url} is of a newer release than this one, which would read it wrongly: install that release,"
             " or run its otel-cost db downgrade first"
         )
-    if found is State.OLDER and not may_upgrade:
+    if found is State.OLDER and not older_will_do:
         raise LedgerError(
             f"the book at {url} is of an older release: run otel-cost db upgrade --db {url} (otel-cost db backup first,"
             " if you want to be able to go back to all of it)"
         )
-    if found is State.NO_BOOK and not may_upgrade:
+    if found is State.NO_BOOK and not none_will_do:
         raise LedgerError(f"there is no book at {url}: start one with otel-cost serve, or name yours with --db")
 
 
