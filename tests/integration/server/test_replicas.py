@@ -138,5 +138,6 @@ def _check_sums(database: str, expected: int) -> None:
     with open_ledger(database) as ledger:
         for table in (entries, rollups_15min, rollups_day):
             sums = select(func.sum(table.c.operations), func.sum(table.c.amount_nano))
-            found = ledger.look(lambda connection, asked=sums: connection.execute(asked).one())
+            with ledger.beside() as connection:
+                found = connection.execute(sums).one()
             assert tuple(map(int, found)) == (expected * 2, expected * PRICE), table.name
