@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from otel_cost.cli import Refusal
 from otel_cost.cli.output import printable, usd
@@ -25,6 +26,7 @@ from otel_cost.importing.running import Imported, Importing, Period, Wanted
 from otel_cost.importing.settling import Settler
 from otel_cost.ledger import asking
 from otel_cost.ledger.base import MAX_STORED
+from otel_cost.ledger.opening import open_database
 from otel_cost.ledger.questions import check_dimension
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.model import Status
@@ -146,7 +148,7 @@ def _importing(
     if preview is not None and file is not None and not file.exists():
         book = preview
     else:
-        book = stack.enter_context(open_ledger(url, create=not dry_run))
+        book = stack.enter_context(open_database(url, needed_by="otel-cost import", create=not dry_run))
     settler = Settler(
         config, book, pricer_of(config, load_catalog(config)), labels=dict(wanted.labels), preview=preview
     )
@@ -154,8 +156,11 @@ def _importing(
 
 
 def _file_of(url: str) -> Path | None:
-    """The file of a SQLite database; None of any other."""
-    where = make_url(url)
+    """The file of a SQLite database; None of any other, and of what is no URL: whoever opens it says so."""
+    try:
+        where = make_url(url)
+    except ArgumentError:
+        return None
     if where.get_backend_name() != "sqlite" or where.database in (None, "", ":memory:"):
         return None
     return Path(str(where.database))

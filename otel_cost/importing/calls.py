@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -11,7 +12,16 @@ from otel_cost.ended import EndedSpan
 from otel_cost.ledger.base import Correction
 from otel_cost.model import EMPTY, CostRecord, Status, Void
 
-Call = EndedSpan | CostRecord | Void | Correction
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record of a book that was kept elsewhere. ``first``: it was new there; else another verdict on one that was."""
+
+    record: CostRecord
+    first: bool
+
+
+Call = EndedSpan | CostRecord | Kept | Void | Correction
 """What a row says: a call that is still to be settled, or a step of a book that was kept elsewhere."""
 _RESOURCE: Final[Mapping[str, object]] = {}
 _NO_PARTS: Final[Mapping[str, int | None]] = {}

@@ -59,7 +59,7 @@ def calls_of(row: Row, form: Format, costs: Costs) -> Iterator[Call]:
             case Format.LANGFUSE:
                 yield from langfuse.calls(found, costs)
             case Format.JSONL if jsonl.OURS in found:
-                yield from jsonl.ours(raw)
+                yield from jsonl.ours(found, raw)
             case Format.JSONL:
                 yield from jsonl.foreign(found, costs)
 

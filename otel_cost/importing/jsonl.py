@@ -13,9 +13,11 @@ from typing import Final
 from otel_cost import semconv
 from otel_cost.errors import InvalidUsage
 from otel_cost.importing import values
-from otel_cost.importing.calls import Call, Costs, call, stated
+from otel_cost.importing.calls import Call, Costs, Kept, call, stated
 from otel_cost.importing.values import BadRow
+from otel_cost.ledger.base import EntryKind
 from otel_cost.ledger.jsonl_rows import read_line
+from otel_cost.model import CostRecord
 
 OURS: Final = "book"
 """The field that only lines of ours have."""
@@ -27,7 +29,7 @@ def fits(row: Mapping[str, object]) -> bool:
     return OURS in row or ("timestamp" in row and not _SIGNS.isdisjoint(row))
 
 
-def ours(line: bytes) -> Sequence[Call]:
+def ours(row: Mapping[str, object], line: bytes) -> Sequence[Call]:
     """The step that a line of a book takes; none where another line says it.
 
     Raises:
@@ -37,6 +39,8 @@ def ours(line: bytes) -> Sequence[Call]:
         step = read_line(line).step
     except (ValueError, InvalidUsage) as error:
         raise BadRow(str(error)) from error
+    if isinstance(step, CostRecord):
+        return (Kept(step, first=row.get("entry") == EntryKind.CHARGE.value),)
     return () if step is None else (step,)
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from otel_cost.ended import EndedSpan
 from otel_cost.errors import OtelCostError
-from otel_cost.importing.calls import Call, Costs
+from otel_cost.importing.calls import Call, Costs, Kept
 from otel_cost.importing.files import Row, RowFile
 from otel_cost.importing.formats import USUAL, Format, calls_of, format_of
 from otel_cost.importing.remembering import Mark, Memory, asked_for
@@ -35,6 +35,8 @@ class Period(NamedTuple):
 
     def has(self, call: Call) -> bool:
         """What takes back or corrects a call goes with that call: it changes nothing where that is not there."""
+        if isinstance(call, Kept):
+            call = call.record
         return not isinstance(call, EndedSpan | CostRecord) or self.from_ns <= call.start_ns < self.to_ns
 
 

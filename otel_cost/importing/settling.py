@@ -12,7 +12,7 @@ from otel_cost import shield
 from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.errors import LedgerError
-from otel_cost.importing.calls import Call
+from otel_cost.importing.calls import Call, Kept
 from otel_cost.importing.values import BadRow
 from otel_cost.ledger.base import Correction, EntryKind, Ledger, Written, bookable
 from otel_cost.matching import CAPACITY, Matcher
@@ -107,6 +107,9 @@ class Settler:
         self._clock = clock
         self._used = UsedBefore(book.used, pricer)
         self._batch = _Batch(self._used)
+        self._firsts: set[str] = set()
+        self._had: set[int] = set()
+        """Hashes of keys, of those that are imported out of another book for the second time only."""
         self.tally = Tally()
         """What was written; whoever counts by file puts a new one here."""
         self.last_key = ""
@@ -138,10 +141,28 @@ class Settler:
             self._batch.void(call)
         elif isinstance(call, EndedSpan):
             self._settle(call)
+        elif isinstance(call, Kept):
+            self._keep(call)
         else:
-            if bookable(call) is None:
-                raise BadRow(_UNBOOKABLE)
-            self._pipeline.take(replace(call, labels={**self._labels, **call.labels}))
+            self._adopt(call)
+
+    def _keep(self, kept: Kept) -> None:
+        """Another book's record, unless this one has had it before: what became of it there since is told by later
+        lines, which this one may have seen, too."""
+        key = kept.record.key
+        if kept.first:
+            self._firsts.add(key)
+        else:
+            self.commit()
+            if hash(key) in self._had:
+                self.tally.known += 1
+                return
+        self._adopt(kept.record)
+
+    def _adopt(self, record: CostRecord) -> None:
+        if bookable(record) is None:
+            raise BadRow(_UNBOOKABLE)
+        self._pipeline.take(replace(record, labels={**self._labels, **record.labels}))
 
     def _settle(self, span: EndedSpan) -> None:
         # A fault on one must not cost the file the others.
@@ -176,11 +197,19 @@ class Settler:
         if not records and not voids:
             return
         with self._used.turn:
-            written = self._write(records, voids)
+            written = self._write(self._unknown(records), voids)
             self._used.booked([record.key for record in records], written.entries)
         self.tally.add(written)
         if records:
             self.last_key = records[-1].key
+
+    def _unknown(self, records: Sequence[CostRecord]) -> Sequence[CostRecord]:
+        """Without another book's records that are in this one."""
+        firsts, self._firsts = self._firsts, set()
+        there = self._book.booked(firsts) if firsts else {}
+        self._had.update(map(hash, there))
+        self.tally.known += len(there)
+        return [record for record in records if record.key not in there] if there else records
 
     def _write(self, records: Sequence[CostRecord], voids: Sequence[Void]) -> Written:
         if self._preview is None:

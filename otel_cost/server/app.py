@@ -23,6 +23,7 @@ from otel_cost.pricing import Pricer, pricer_of
 from otel_cost.server import description, problems, security
 from otel_cost.server.access import Access
 from otel_cost.server.book import Book
+from otel_cost.server.book_totals import BookTotals
 from otel_cost.server.budget_calls import BudgetCalls
 from otel_cost.server.budget_views import BudgetViews
 from otel_cost.server.budgets import BudgetKeeping, open_budget_store
@@ -94,6 +95,7 @@ def create_app(
     book = Book(ledger, metrics, clock, used, live.tell)
     budgets = BudgetKeeping(config, store, clock)
     metrics.show(budgets.metrics)
+    metrics.show(BookTotals(ledger, config.labels.metrics, config.labels.max_values, clock))
     calls = BudgetCalls(store, {budget.name: budget.match for budget in config.budgets})
     keys = AccessKeys(ledger) if isinstance(ledger, SqlLedger) else None
     access = Access(keys, config.server, clock)

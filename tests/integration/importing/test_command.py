@@ -16,9 +16,12 @@ from click.testing import CliRunner, Result
 
 from otel_cost.cli import main
 from otel_cost.importing import running
+from otel_cost.ledger.base import MAX_STORED, Correction
+from otel_cost.ledger.jsonl import JsonlLedger
 from otel_cost.ledger.questions import Summary, SummaryQuery
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.model import Status
+from otel_cost.model import Reason, Status, Void
+from tests.contract.ledger.books import NOON, priced, record
 from tests.integration.importing import files
 from tests.support import processes, waiting
 
@@ -328,3 +331,28 @@ def test_an_unpriced_model_says_so(desk: Desk) -> None:
     assert desk.run(log).exit_code == 0
     total = desk.summary().total
     assert (total.amount_nano, dict(total.operations)) == (0, {Status.UNPRICED: 1})
+
+
+def test_a_book_in_json_lines_comes_into_another_as_it_stands(desk: Desk) -> None:
+    """FEATURES D1, D9: with its voids and corrections, and the times at which they changed the sums."""
+    lines = desk.directory / "kept" / "book.jsonl"
+    with JsonlLedger(lines) as kept:
+        kept.write([record(number) for number in range(1, 6)], booked_at_ns=NOON)
+        kept.write((), [Void(record(1).key, Reason.SAME_CALL, record(2).key)], booked_at_ns=NOON)
+        (last,) = [one for one in kept.standing(0, MAX_STORED) if one.key == record(5).key]
+        kept.correct([Correction(last.key, last.sequence, priced(7))], booked_at_ns=NOON)
+        expected = kept.summary(SummaryQuery(0, 2**62, ("team",)))
+    done = desk.run(lines, "--label", "team=other", "--label", "feature=old")
+    assert (done.exit_code, "5 calls booked" in done.output) == (0, True)
+    assert desk.summary("team").rows == expected.rows
+    assert desk.summary("team").total.amount_nano == 3 * 1000 + 7
+    assert {row.group for row in desk.summary("feature").rows} == {("old",)}
+    assert desk.run(lines, "--again").exit_code == 0
+    assert desk.summary("team").rows == expected.rows
+
+
+def test_it_needs_a_database(desk: Desk) -> None:
+    log = files.request_log(desk.directory / "log.jsonl", 1)
+    done = CliRunner().invoke(main, ["import", str(log), "--db", f"jsonl:{desk.directory / 'x.jsonl'}"])
+    assert done.exit_code == 2
+    assert "needs a database" in done.stderr

@@ -98,7 +98,7 @@ def test_the_endpoint_says_what_was_done() -> None:
 @pytest.mark.parametrize(
     "changed", [{"timestamp": None}, {"timestamp": True}, {"total_cost": "NaN"}, {"total_cost": -1}]
 )
-def test_a_line_that_cannot_be_booked_says_why(changed: dict[str, object]) -> None:
+def test_a_line_that_cannot_be_booked_says_why(changed: dict[str, Any]) -> None:
     with pytest.raises(BadRow, match=next(iter(changed))):
         _call(**changed)
 
@@ -106,4 +106,4 @@ def test_a_line_that_cannot_be_booked_says_why(changed: dict[str, object]) -> No
 def test_a_line_of_ours_that_cannot_be_read_is_no_crash() -> None:
     for line in (b'{"book": 1}', b'{"book": {"format": 99}}', b'{"book": {"format": 1, "record": {}}}'):
         with pytest.raises(BadRow):
-            jsonl.ours(line)
+            jsonl.ours({}, line)
