@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "serve": Lazy(f"{__name__}.serve", "Take OTLP from any app and keep the book of what it cost.", "server"),
     "keys": Lazy(f"{__name__}.keys", "Who may use the server, and what for.", "server"),
     "report": Lazy(f"{__name__}.report", "Who spent what on which model, from the book.", "server"),
+    "entries": Lazy(f"{__name__}.entries", "The calls themselves, with what each cost and why.", "server"),
     "budgets": Lazy(f"{__name__}.budgets", "Where limits stand, and changing them while everything runs.", "server"),
     "prices": Lazy(f"{__name__}.prices", "What models cost, by hand, and whether the prices are right.", "server"),
     "unpriced": Lazy(f"{__name__}.unpriced", "Calls in the book without a price, and what to add.", "server"),
