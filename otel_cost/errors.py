@@ -11,8 +11,13 @@
     ├── BudgetStoreError   the store of budgets cannot do what it was asked
     │   ├── BudgetStoreUnavailable   it cannot be reached, does not answer in time, or cannot write
     │   └── BudgetStoreBusy          it is there, but others kept it busy for too long
-    └── LedgerError        the book cannot be read or written
-        └── ArchivedError            what was asked needs calls one by one that were archived
+    ├── LedgerError        the book cannot be read or written
+    │   └── ArchivedError            what was asked needs calls one by one that were archived
+    └── ApiError           otel_cost.client: the server did not do what it was asked
+        ├── ApiUnavailable   it cannot be reached, does not answer in time, or cannot just now
+        ├── ApiDenied        it wants a key, or one of another role
+        ├── ApiNotFound      there is no such thing, or the key may not see it
+        └── ApiInvalid       what was asked is wrong; ``field`` says which part
 """
 
 from __future__ import annotations
@@ -103,3 +108,52 @@ class LedgerError(OtelCostError):
 class ArchivedError(LedgerError):
     """The calls of that time were archived: their sums are in the book, they themselves are not. The text says since
     when calls are there."""
+
+
+class ApiError(OtelCostError):
+    """A server did not do what :mod:`otel_cost.client` asked of it.
+
+    Attributes:
+        status: The HTTP status; 0 where there was no answer.
+        detail: What the server said.
+        field: The parameter, or the field of the body, that is wrong; None where none was named.
+        retry_after_s: Seconds until it is worth asking again, where the server said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        detail: str = "",
+        field: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_api_error, (type(self), str(self), dict(vars(self))))
+
+
+def _rebuild_api_error(kind: type[ApiError], message: str, told: dict[str, Any]) -> ApiError:
+    return kind(message, **told)
+
+
+class ApiUnavailable(ApiError):
+    """The server cannot be reached, does not answer in time, or cannot answer just now (429, 502, 503)."""
+
+
+class ApiDenied(ApiError):
+    """The server wants a key (401), or one of another role (403)."""
+
+
+class ApiNotFound(ApiError):
+    """There is no such thing, or the key may not see it (404)."""
+
+
+class ApiInvalid(ApiError):
+    """What was asked is wrong (400, 409, 413, 422): ``field`` says which part of it, ``detail`` why."""

@@ -26,8 +26,8 @@ from otel_cost.budgets.stores.base import (
     Stale,
     Want,
 )
-from otel_cost.budgets.stores.connections import Answer, Connections
 from otel_cost.budgets.stores.deadlines import Alive
+from otel_cost.connections import Answer, Connections, Unreachable
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, ConfigError
 from otel_cost.version import VERSION
 
@@ -61,7 +61,7 @@ class HttpStore:
     def __init__(self, url: str, key: str = "", timeout_s: float = 0.25) -> None:
         if not (key.isascii() and key.isprintable()):
             raise ConfigError("budget_store.key has characters that no key has: ASCII without control characters")
-        self._connections = Connections(url)
+        self._connections = Connections(url, "budget_store.url")
         self._headers = {"Content-Type": "application/json", "User-Agent": f"otel-cost/{VERSION}"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
@@ -143,13 +143,17 @@ class HttpStore:
 
     def _ask(self, name: str, **arguments: object) -> Any:
         timeout_s = max(self._alive.seconds(), 0.0 if name in _BEFORE_A_CALL else _PATIENT_S)
-        answer = self._connections.post(
-            f"{wire.PATH}/{name}",
-            wire.call_body(arguments),
-            {**self._headers, wire.WAIT_HEADER: str(max(1, round(timeout_s * 1000)))},
-            timeout_s=timeout_s,
-            repeatable=name not in _ONCE,
-        )
+        try:
+            answer = self._connections.send(
+                "POST",
+                f"{wire.PATH}/{name}",
+                wire.call_body(arguments),
+                {**self._headers, wire.WAIT_HEADER: str(max(1, round(timeout_s * 1000)))},
+                timeout_s=timeout_s,
+                repeatable=name not in _ONCE,
+            )
+        except Unreachable as error:
+            raise BudgetStoreUnavailable(str(error)) from error
         self._alive.answered()
         if answer.status != HTTPStatus.OK:
             raise self._error(answer)
