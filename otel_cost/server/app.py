@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from otel_cost.budgets import Budgets
 from otel_cost.budgets.stores import MemoryStore, Store
 from otel_cost.config import Config
 from otel_cost.errors import ConfigError, LedgerError
+from otel_cost.ledger.audit import newest
 from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.events import Events
 from otel_cost.ledger.keys import AccessKeys
@@ -146,7 +147,15 @@ def create_app(
     problems.install(app)
     security.install(app, access, config.server)
     app.include_router(export.router(ingest, access, config.server.max_body_bytes))
-    _include_api(app, Reader(ledger), Words(config, clock), access, pricer, budgets.budgets, ingest)
+    reading, words = Reader(ledger), Words(config, clock)
+    for routes in (
+        *_of_costs(reading, words, access),
+        posting.router(reading, words, access, ingest),
+        stream.router(live, words, access),
+        prices.router(pricer, words, access),
+        *_of_budgets(reading, words, access, budgets.budgets, _audited(ledger)),
+    ):
+        app.include_router(routes)
     app.include_router(budget_store.router(calls, access, config.server))
     app.include_router(health.router(readiness, report, metrics, access))
     if keys is not None:
@@ -156,26 +165,26 @@ def create_app(
     return app
 
 
-def _include_api(
-    app: FastAPI, reader: Reader, words: Words, access: Access, pricer: Pricer, budgets: Budgets, ingest: Ingest
-) -> None:
-    views = BudgetViews(budgets, reader)
-    for routes in (
-        costs.router(reader, words, access),
-        timeseries.router(reader, words, access),
-        breakdown.router(reader, words, access),
-        entries.router(reader, words, access),
-        posting.router(reader, words, access, ingest),
-        stream.router(app.state.live, words, access),
-        scopes.router(reader, words, access),
-        workspaces.router(reader, words, access),
-        dashboard.router(reader, words, access, views),
-        prices.router(pricer, words, access),
+def _of_costs(reading: Reader, words: Words, access: Access) -> Sequence[APIRouter]:
+    made = (costs, timeseries, breakdown, entries, scopes, workspaces)
+    return [module.router(reading, words, access) for module in made]
+
+
+def _of_budgets(
+    reading: Reader, words: Words, access: Access, budgets: Budgets, done: alerts.Done
+) -> Sequence[APIRouter]:
+    views = BudgetViews(budgets, reading)
+    return (
+        dashboard.router(reading, words, access, views),
         budget_checks.router(budgets, access),
         budget_routes.router(budgets, views, access),
-        alerts.router(budgets, views, words, access),
-    ):
-        app.include_router(routes)
+        alerts.router(budgets, views, words, access, done),
+    )
+
+
+def _audited(ledger: Ledger) -> alerts.Done:
+    """What the book's audit log has; a ledger of another kind has none."""
+    return lambda limit: newest(ledger, limit=limit) if isinstance(ledger, SqlLedger) else ()
 
 
 def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[str]:

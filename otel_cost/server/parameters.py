@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query, Request, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from otel_cost.config import Config
 from otel_cost.ledger import asking
@@ -31,8 +33,6 @@ TimeZone = Annotated[
 ]
 MAX_TEXT: Final = 1024
 """Characters of a value that is looked for: the book has no longer ones."""
-_FILTERS: Final = "filters"
-"""How the description calls what is no parameter of its own."""
 _T = TypeVar("_T")
 
 GroupBy = Annotated[
@@ -173,7 +173,7 @@ class Words:
     def described(self) -> dict[str, object]:
         """What to add to the description of a route that takes filters."""
         filters = {
-            "name": _FILTERS,
+            "name": "filters",
             "in": "query",
             "required": False,
             "style": "form",
@@ -199,14 +199,15 @@ def only_own(request: Request) -> None:
 
 
 def own_parameters(request: Request) -> Set[str]:
-    """The names of the query parameters that the description has for the route of ``request``."""
-    path: str = request.scope["route"].path_format
-    operation: Mapping[str, Any] = request.app.openapi()["paths"][path][request.method.lower()]
-    return {
-        parameter["name"]
-        for parameter in operation.get("parameters", ())
-        if parameter["in"] == "query" and parameter["name"] != _FILTERS
-    }
+    """The names of the query parameters that the route of ``request``, and what it depends on, take."""
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    return _names_in(route.dependant)
+
+
+def _names_in(taken: Dependant) -> frozenset[str]:
+    own = frozenset(parameter.alias for parameter in taken.query_params)
+    return own.union(*map(_names_in, taken.dependencies))
 
 
 def checked(field: str, parse: Callable[[str], _T], text: str) -> _T:

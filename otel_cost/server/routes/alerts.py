@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -9,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from otel_cost.budgets import Budgets
 from otel_cost.budgets.stores.base import AlertState
+from otel_cost.ledger.audit import Audited
 from otel_cost.server.access import Access, Role, principal_of
 from otel_cost.server.budget_views import BudgetViews
 from otel_cost.server.parameters import Words, only_own
@@ -25,7 +27,11 @@ _Id = Annotated[int, Path(alias="id", ge=1, le=2**62, examples=[17])]
 _STATES: Final[dict[str, AlertState]] = {"acknowledge": "acknowledged", "resolve": "resolved"}
 
 
-def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access) -> APIRouter:
+Done = Callable[[int], Sequence[Audited]]
+"""The newest things that were done beside budgets (keys, ...), at most so many."""
+
+
+def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access, done: Done) -> APIRouter:
     needs = [Depends(access.needs(Role.VIEWER)), Depends(only_own)]
     routes = APIRouter(prefix="/api/v1", tags=["alerts"], dependencies=needs, responses=described())
 
@@ -37,9 +43,13 @@ def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access) -
 
     @routes.get("/audit", summary="Who changed what, and why")
     def audit_log(request: Request, budget: _Budget = "", limit: _Limit = 100) -> AuditLog:
-        """Changes that people made, the newest first."""
-        found = views.audit(principal_of(request), name=budget, limit=limit)
-        return AuditLog(changes=[Change.of(entry) for entry in found])
+        """Changes that people made to budgets, and for admins to keys, the newest first."""
+        who = principal_of(request)
+        found = [(entry.at_ns, Change.of(entry)) for entry in views.audit(who, name=budget, limit=limit)]
+        if who.may(Role.ADMIN) and not who.scope and not budget:
+            found += [(one.at_ns, Change.done(one)) for one in done(limit)]
+        found.sort(key=lambda pair: pair[0], reverse=True)
+        return AuditLog(changes=[change for _, change in found[:limit]])
 
     @routes.get("/reservations/lost", summary="Reservations whose call never told its cost")
     def lost_reservations(request: Request, limit: _Limit = 100) -> LostList:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.exceptions import HTTPException
@@ -35,6 +36,8 @@ _Host = Annotated[
     ),
 ]
 
+_MINUTE_NS: Final = 60 * 10**9
+
 
 def router(pricer: Pricer, words: Words, access: Access) -> APIRouter:
     needs = [Depends(access.needs(Role.VIEWER)), Depends(only_own)]
@@ -49,9 +52,9 @@ def router(pricer: Pricer, words: Words, access: Access) -> APIRouter:
     ) -> PriceList:
         """Every model with its price at the standard service tier, under the overlays of the server's settings: rates
         by unit, since when, the context window, and where the price is from."""
-        catalog, when = _catalog(pricer), at_ns(at)
+        catalog, when = _catalog(pricer), words.clock() // _MINUTE_NS * _MINUTE_NS if at is None else at_ns(at)
         named = canonical((catalog.snapshot.provider_named(provider) or provider) if provider else "")
-        found = [row for row in listed(catalog, when) if _fits(row, model, named, own=own)]
+        found = [row for row in _listed(catalog, when) if _fits(row, model, named, own=own)]
         found.sort(key=lambda row: (row.provider, row.model))
         return PriceList(
             at=iso(when),
@@ -81,6 +84,12 @@ def _catalog(pricer: Pricer) -> Catalog:
     if catalog is None:
         raise HTTPException(503, "the prices could not be loaded; the server's log says why")
     return catalog
+
+
+@lru_cache(maxsize=4)
+def _listed(catalog: Catalog, at_ns: int) -> tuple[Listed, ...]:
+    # Some thousand models are looked up for it: as long as many calls take to be booked.
+    return tuple(listed(catalog, at_ns))
 
 
 def _fits(row: Listed, pattern: str, provider: str, *, own: bool) -> bool:

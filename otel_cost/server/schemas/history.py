@@ -12,6 +12,7 @@ from otel_cost.budgets.evaluate import severity
 from otel_cost.budgets.spec import PPM
 from otel_cost.budgets.stores.base import Alert, AuditEntry, LostHold
 from otel_cost.ledger.asking import iso
+from otel_cost.ledger.audit import Audited
 from otel_cost.server.schemas.money import Money
 
 
@@ -77,6 +78,19 @@ class Change(BaseModel):
             scope=dict(entry.scope),
             reason=entry.reason,
             detail={"before": json.loads(entry.before), "after": json.loads(entry.after)},
+        )
+
+    @classmethod
+    def done(cls, one: Audited) -> Self:
+        """Something else that was done."""
+        return cls(
+            at=iso(one.at_ns),
+            actor=one.actor,
+            action=one.action,
+            target=one.target,
+            scope={},
+            reason="",
+            detail=dict(one.detail),
         )
 
 

@@ -11,6 +11,7 @@ from otel_cost.ledger import Ledger
 from otel_cost.ledger.sql import open_ledger
 from otel_cost.pricing import Catalog, Pricer
 from otel_cost.server.app import create_app
+from tests.integration.server import shop as shops
 from tests.integration.server.serving import NOW, Server, serving
 
 MAX_BODY = 200_000
@@ -40,4 +41,18 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 @pytest.fixture
 def server(config: Config, ledger: Ledger, pricer: Pricer) -> Iterator[Server]:
     with serving(create_app(config, ledger=ledger, pricer=pricer, clock=lambda: NOW)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Iterator[Server]:
+    """The server over the book of :mod:`tests.integration.server.shop`; for tests that only read."""
+    with shops.shop(tmp_path_factory.mktemp("shop"), catalog) as running:
+        yield running
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path, catalog: Catalog) -> Iterator[Server]:
+    """The same, for one test alone."""
+    with shops.shop(tmp_path, catalog) as running:
         yield running
