@@ -42,7 +42,7 @@ def test_a_book_comes_back_as_it_was(url: str, tmp_path: Path) -> None:
         assert made.rows == sum(told) == rows_in(ledger) == sum(map(len, whole.values()))
         ledger.write(books.calls(50, first=1000), booked_at_ns=books.BOOKED)
         restored: list[int] = []
-        with pytest.raises(LedgerError, match="there is a book at .* say --replace"):
+        with pytest.raises(LedgerError, match=r"there is a book at .* say --replace"):
             restore(ledger, path, now_ns=NOW)
         # The months that were made ahead when it was opened.
         restore(ledger, path, now_ns=time.time_ns(), replace=True, told=restored.append)
