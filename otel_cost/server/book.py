@@ -13,6 +13,7 @@ from otel_cost.server.metrics import BookMetrics
 from otel_cost.used_before import UsedBefore
 
 MAX_PENDING: Final = 100_000
+"""Records that may wait for a ledger that cannot be written; a batch that was begun is taken as a whole."""
 
 
 class Book:
@@ -22,7 +23,7 @@ class Book:
     syncs, the next batches are settled, and then they share one sync.
 
     What could not be written stays and goes with the next commit, because a void is not said twice when the sender
-    repeats its batch. Records past ``MAX_PENDING`` are let go: their senders were told to repeat them.
+    repeats its batch. See :meth:`make_room` for how much may wait so.
     """
 
     def __init__(
@@ -50,17 +51,14 @@ class Book:
         if booked is None:
             return  # whoever decoded it tells the sender
         with self._lock:
-            if len(self._records) >= MAX_PENDING:
-                return
             self._records[record.key, booked.charge, booked.counted_as] = booked
             self._taken += 1
         self._used.take(booked)
 
     def void(self, void: Void) -> None:
         with self._lock:
-            if len(self._voids) < MAX_PENDING:
-                self._voids[void.key] = void
-                self._taken += 1
+            self._voids[void.key] = void
+            self._taken += 1
 
     @property
     def pending(self) -> int:
@@ -70,6 +68,16 @@ class Book:
     def flush(self, timeout_s: float) -> bool:
         """Nothing waits here by itself: whoever hands records on commits them before it answers its sender."""
         return True
+
+    def make_room(self) -> None:
+        """Call this before what a batch holds is handed over. While the ledger is away only so much is kept for it;
+        a batch past that is not even looked at.
+
+        Raises:
+            LedgerError: there is no room, since nothing can be written; the sender may repeat its batch.
+        """
+        if len(self._records) + len(self._voids) >= MAX_PENDING:
+            self.commit()
 
     def commit(self) -> None:
         """Return when all that was taken until now is in the ledger.

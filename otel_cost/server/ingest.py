@@ -75,6 +75,7 @@ class Ingest:
         rejected = Rejected()
         on_time = [self._on_time(span, rejected) for span in otlp.spans_of(request, rejected)]
         spans = self._fence.spans(on_time, scope, rejected)
+        self._book.make_room()
         with self._turn, self._fence.within(scope):
             for span in spans:
                 self._settle(span, rejected)
@@ -91,6 +92,7 @@ class Ingest:
             if (record := _record(charge, rejected))
         ]
         records = self._fence.records(said, scope, rejected)
+        self._book.make_room()
         with self._turn, self._fence.within(scope):
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
@@ -123,6 +125,7 @@ class Ingest:
         allowed = self._fence.spans(spans, scope, rejected)
         if rejected.count:
             return (), rejected
+        self._book.make_room()
         with self._turn, self._fence.within(scope):
             settled = [self._process(span) for span in allowed]
         for record in settled:

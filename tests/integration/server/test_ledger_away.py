@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from otel_cost.config import Config
 from otel_cost.errors import LedgerError
 from otel_cost.ledger import (
-    Correction,
-    Disagreement,
     Ledger,
-    Standing,
-    Summary,
     SummaryQuery,
-    Unpriced,
     Used,
     Written,
 )
 from otel_cost.model import CostRecord, Void
 from otel_cost.pricing import Pricer
+from otel_cost.server import book
 from otel_cost.server.app import create_app
 from tests.integration.server.serving import NOW, Server, chat, serving, span, traces
 from tests.support.expected import Call
@@ -40,45 +36,13 @@ class Flaky:
             raise LedgerError("the disk is full")
         return self._ledger.write(records, voids, booked_at_ns=booked_at_ns)
 
-    def summary(self, query: SummaryQuery) -> Summary:
-        return self._ledger.summary(query)
-
-    def unpriced(self, query: SummaryQuery) -> tuple[Unpriced, ...]:
-        return self._ledger.unpriced(query)
-
-    def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
-        return self._ledger.disagreements(query)
-
-    def standing(
-        self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
-    ) -> Sequence[Standing]:
-        return self._ledger.standing(from_ns, to_ns, after=after, limit=limit)
-
-    def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
-        return self._ledger.booked(keys)
-
-    def correct(self, corrections: Sequence[Correction], *, booked_at_ns: int) -> Written:
-        return self._ledger.correct(corrections, booked_at_ns=booked_at_ns)
-
     def used(self, from_ns: int, to_ns: int) -> Sequence[Used]:
         if self.away:
             raise LedgerError("the disk is gone")
         return self._ledger.used(from_ns, to_ns)
 
-    def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
-        return self._ledger.recent(since_ns, limit)
-
-    def check(self) -> None:
-        self._ledger.check()
-
-    def close(self) -> None:
-        self._ledger.close()
-
-    def __enter__(self) -> Flaky:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
 
 
 @pytest.fixture
@@ -129,3 +93,18 @@ def test_what_is_pending_is_written_when_the_server_stops(
         assert server.send(traces(span(chat()))).status_code == 503
         flaky.away = False
     assert ledger.summary(SummaryQuery(0, NOW)).total.amount_nano == PRICE
+
+
+def test_what_is_acknowledged_is_booked_also_where_more_came_than_is_kept(
+    flaky_server: Server, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "MAX_PENDING", 4)
+    batches = [traces(*(span(chat()) for _ in range(2))) for _ in range(5)]
+    flaky.away = True
+    assert [flaky_server.send(batch).status_code for batch in batches[:4]] == [503] * 4
+    flaky.away = False
+    # The first to come when the book is back: its calls are as safe as its answer says.
+    assert flaky_server.send(batches[4]).status_code == 200
+    assert flaky_server.nano() == 6 * PRICE
+    assert [flaky_server.send(batch).status_code for batch in batches] == [200] * 5
+    assert flaky_server.nano() == 10 * PRICE
