@@ -4,7 +4,8 @@
 barest thing that a driver can do twice: a transaction that changes one row. It fails (exit code 1) past the targets, a
 p50 of 0.5 ms on SQLite and 3 ms on PostgreSQL over loopback. Of the two only the reservation is waited for by a call.
 PostgreSQL runs once as is its default, where each settlement waits for the disk, and once without, which is what is
-ours.
+ours. A check is what the budgets take of a call as a whole, for an amount that is given: 20 µs where decisions are
+cached, 10 ms where they are not.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 
-from otel_cost.budgets.spec import RowKey
+from otel_cost.budget_settings import BudgetSettings
+from otel_cost.budgets import Budgets
+from otel_cost.budgets.spec import RowKey, budget_of
 from otel_cost.budgets.stores import Store, open_store
 from otel_cost.budgets.stores.base import Post, Settlement, Want
 from tests.benchmarks.reporting import Row, report
@@ -96,10 +100,28 @@ def rows(name: str, store: Store, bare: list[float] | None, at_most: float | Non
     yield Row(f"{name}: reserve + settle, p99", took[p99], "ms", beside=without[1])
 
 
+def checks(url: str) -> Iterator[Row]:
+    """What a call that may be made waits for its budgets: where decisions are kept for a while, and where not."""
+    budget = budget_of(BudgetSettings("month", Decimal(1000), per=("team",), action="block"))
+    facts = {"team": "search"}
+    for cached, at_most in ((True, 20.0), (False, 10_000.0)):
+        cache_s = 3600.0 if cached else 0.0
+        budgets = Budgets([budget], on_event=None, store=open_store(url), cache_s=cache_s)
+
+        def one(_: int, budgets: Budgets = budgets) -> None:
+            budgets.reserve(facts, 1000).release()
+
+        took = milliseconds(one)
+        budgets.close()
+        how = "cached" if cached else "not cached"
+        yield Row(f"SQLite: a check, {how}, p50", statistics.median(took) * 1e3, "µs", at_most)
+
+
 def main() -> int:
     found = list(rows("memory", open_store("memory:"), None, None))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "budgets.db"
+        found += checks(f"sqlite:///{Path(folder) / 'checks.db'}")
         found += rows("SQLite", open_store(f"sqlite:///{path}"), bare_sqlite(Path(folder) / "bare.db"), 0.5)
     if find_binaries() is None:
         print("no PostgreSQL server here: left out")
