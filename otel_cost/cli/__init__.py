@@ -39,6 +39,8 @@ COMMANDS: Final[Mapping[str, Lazy]] = {
     "reprice": Lazy(f"{__name__}.reprice", "Price booked calls anew, by corrections that are shown first.", "server"),
     "import": Lazy(f"{__name__}.importing", "Book what others wrote down: logs, traces, LiteLLM, Langfuse.", "server"),
     "fees": Lazy(f"{__name__}.fees", "Fixed costs by day: provisioned throughput, commitments.", "server"),
+    "db": Lazy(f"{__name__}.db", "The book's database: upgrade, backup, restore, check.", "server"),
+    "archive": Lazy(f"{__name__}.archive", "Calls of past months into files; their sums stay in the book.", "server"),
     "config": Lazy(f"{__name__}.config", "Check a config file before an app or the server reads it.", "server"),
 }
 

@@ -34,7 +34,8 @@ KEEP_ALIVE_S = 75
 @click.option("--host", help="Address to listen on; others than loopback take keys.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes any free one.  [default: 4319]")
 @click.option("--db", metavar="URL", help="The ledger's database.  [default: sqlite:///otel-cost.db]")
-def command(config_file: str | None, host: str | None, port: int | None, db: str | None) -> None:
+@click.option("--no-upgrade", is_flag=True, help="Refuse a book of an older release, rather than upgrade it.")
+def command(config_file: str | None, host: str | None, port: int | None, db: str | None, no_upgrade: bool) -> None:
     """Take OTLP over HTTP, price what comes without a price, and keep the book.
 
     \b
@@ -56,7 +57,7 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     )
     _require_keys(config)
     with _listen(config.server.host, config.server.port) as listener:
-        _serve(config, listener)
+        _serve(config, listener, upgrade=not no_upgrade)
 
 
 def _require_keys(config: Config) -> None:
@@ -90,10 +91,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(config: Config, listener: socket.socket) -> None:
+def _serve(config: Config, listener: socket.socket, *, upgrade: bool) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     catalog = load_catalog(config)
-    with open_ledger(config.server.database) as ledger:
+    with open_ledger(config.server.database, upgrade=upgrade) as ledger:
         store = open_budget_store(config)
         app = create_app(config, ledger=ledger, store=store, pricer=pricer_of(config, catalog))
         settings = uvicorn.Config(

@@ -7,6 +7,7 @@ writers may both take a record for new: the unique constraint fails one of them,
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -33,6 +34,9 @@ from otel_cost.ledger.saving import Saver
 from otel_cost.ledger.schema import records
 from otel_cost.ledger.sql_reading import SqlReading, in_pieces
 from otel_cost.model import CostRecord, Void
+from otel_cost.semconv import LOGGER
+
+_log = logging.getLogger(LOGGER)
 
 BUSY_TIMEOUT_S: Final = 15.0
 """How long a SQLite write waits for another process's write."""
@@ -136,10 +140,13 @@ class SqlLedger(SqlReading):
         engine = self._engine if self._in_memory else _engine(self._engine.url, waits_s=UPGRADE_WAIT_S)
         try:
             with self._lock, self._border("upgraded"), _begun(engine) as connection:
-                return upgrading.prepare(connection, time.time_ns(), told)
+                before = upgrading.prepare(connection, time.time_ns(), told)
         finally:
             if engine is not self._engine:
                 engine.dispose()
+        if before is not None:
+            _log.info("brought the book at %s from revision %s to %s", self.url, before, upgrading.HEAD)
+        return before
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -1,4 +1,4 @@
-"""Access keys, the log of who changed what, and what apps tell of their budgets."""
+"""Access keys, the log of who changed what, what apps tell of their budgets, and when the server's jobs ran."""
 
 from __future__ import annotations
 
@@ -36,9 +36,17 @@ def upgrade() -> None:
         *(Column(name, JSON, nullable=False) for name in ("labels", "attributes")),
     )
     op.create_index("ix_events_at_ns", "events", ["at_ns"])
+    op.create_table(
+        "jobs",
+        Column("name", Text, primary_key=True),
+        *(Column(name, BigInteger, nullable=False) for name in ("started_ns", "finished_ns")),
+        Column("failures", Integer, nullable=False),
+        _text("outcome"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("jobs")
     op.drop_table("events")
     op.drop_table("audit")
     op.drop_table("access_keys")
