@@ -114,6 +114,8 @@ entries: Final = Table(
     UniqueConstraint("record_key", "sequence", "occurred_ns").ddl_if(dialect="postgresql"),
     Index(None, "occurred_ns"),
     Index(None, "booked_ns"),
+    # Servers look for what others booked last; on SQLite this is the primary key.
+    Index("ix_entries_id", "id").ddl_if(dialect="postgresql"),
     # By month: see otel_cost.ledger.partitions.
     postgresql_partition_by="RANGE (occurred_ns)",
 )

@@ -20,7 +20,7 @@ from otel_cost.ledger.migrations import VERSION_TABLE
 from otel_cost.ledger.schema import metadata
 from otel_cost.ledger.summing import sum_up
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision that this release reads and writes."""
 FIRST: Final = "0001"
 """The revision of the first release, which did not say so in its books."""

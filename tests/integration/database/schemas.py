@@ -26,10 +26,10 @@ _OF_POSTGRES = (
     " AND d.deptype = 'a' WHERE s.relkind = 'S'",
 )
 
-# Alembic does not see that a constraint is another database's.
+# Alembic does not see that a constraint or an index is another database's.
 _ELSEWHERE = {
-    "sqlite": "uq_entries_record_key_sequence_occurred_ns",
-    "postgresql": "uq_entries_record_key_sequence",
+    "sqlite": ("uq_entries_record_key_sequence_occurred_ns", "ix_entries_id"),
+    "postgresql": ("uq_entries_record_key_sequence",),
 }
 
 
@@ -48,7 +48,7 @@ def differences(connection: Connection) -> list[Any]:
         connection,
         opts={
             "include_name": _ours,
-            "include_object": lambda _object, name, *_more: name != elsewhere,
+            "include_object": lambda _object, name, *_more: name not in elsewhere,
             "compare_server_default": True,
             "compare_type": True,
         },
