@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from otel_cost import semconv
 from otel_cost.budgets.stores import wire
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, LedgerError
+from otel_cost.model import Kind
 from otel_cost.server.schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -31,6 +32,7 @@ _WHEN: Final = {
 }
 RETRY_AFTER_S: Final = 5
 """What a sender is asked to wait when the book cannot be written or read right now."""
+_MEANT: Final = frozenset(Kind)
 _log = logging.getLogger(semconv.LOGGER)
 
 
@@ -84,7 +86,9 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return problem(400, f"not valid JSON: {first['ctx']['error']}", "body")
-    return problem(400, str(first["msg"]), ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0]))
+    # Which of several bodies was taken to be meant is no part of the field's name.
+    parts = [str(part) for part in first["loc"][1:] if part not in _MEANT]
+    return problem(400, str(first["msg"]), ".".join(parts) or str(first["loc"][0]))
 
 
 async def _http(_request: Request, error: Exception) -> Response:

@@ -13,7 +13,7 @@ import httpx
 
 from otel_cost.config import Config, load_config
 from otel_cost.ledger.sql import open_ledger
-from otel_cost.model import NANO, Charge, CostRecord, Kind, Opinion, OpinionSource
+from otel_cost.model import NANO, Charge, CostRecord, Kind, Opinion, OpinionSource, record_key
 from otel_cost.pricing import Catalog, Pricer
 from otel_cost.server.app import create_app
 from tests.contract.ledger.books import priced, record, unpriced
@@ -21,7 +21,7 @@ from tests.integration.server.serving import NOW, Server, serving
 
 HOUR = 3600 * NANO
 DAY = 24 * HOUR
-TRACE = f"{7:032x}"
+TRACE = f"{0xFEED:032x}"
 SETTINGS = """
 server: {database: "sqlite:///{place}/book.db"}
 budgets:
@@ -48,14 +48,13 @@ def calls() -> list[CostRecord]:
     chat = {**here, "team": "search", "agent": "writer", "session": "s1", "user": "ada", "execution": "run-1"}
     return [
         _made(1, usd(10), HOUR, **chat),
-        replace(_made(2, usd(20), 2 * HOUR, **chat), trace_id=TRACE, error="timeout"),
+        _in_trace(replace(_made(2, usd(20), 2 * HOUR, **chat), error="timeout")),
         _made(3, usd(30), DAY, **{**chat, "session": "s2", "user": "bob", "team": "support"}),
         replace(_made(4, usd(4), 2 * DAY, **{**here, "team": "search", "execution": "run-1"}), kind=Kind.TOOL,
                 operation="execute_tool", provider="", model_requested="maps_api", model_answered="", usage=None),
         replace(_made(5, usd(2), 2 * DAY, **{**here, "project": "", "execution": "run-2"}), kind=Kind.INFRASTRUCTURE,
                 operation="use_resource", provider="", model_requested="cpu_core_hour", model_answered="", usage=None),
-        replace(_made(6, unpriced(), 3 * HOUR, team="search", color="=red()"), trace_id=TRACE,
-                model_answered="unheard-of"),
+        _in_trace(replace(_made(6, unpriced(), 3 * HOUR, team="search", color="=red()"), model_answered="unheard-of")),
         _made(7, usd(5), 30 * DAY, **chat),
         replace(_made(8, usd(0), 3 * HOUR, team="search"),
                 opinions=(Opinion(OpinionSource.OPENLIT, 2 * NANO, NANO, disagrees=True),)),
@@ -63,8 +62,11 @@ def calls() -> list[CostRecord]:
 
 
 def _made(number: int, charge: Charge, ago_ns: int, **labels: str) -> CostRecord:
-    made = replace(record(number, charge), labels=labels, start_ns=NOW - ago_ns, end_ns=NOW - ago_ns + number * NANO)
-    return replace(made, trace_id=TRACE) if number == 6 else made
+    return replace(record(number, charge), labels=labels, start_ns=NOW - ago_ns, end_ns=NOW - ago_ns + number * NANO)
+
+
+def _in_trace(made: CostRecord) -> CostRecord:
+    return replace(made, trace_id=TRACE, key=record_key(TRACE, made.span_id))
 
 
 def shop_config(place: Path) -> Config:
