@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import add
 from typing import Any, Final
 
 from otel_cost.ledger.questions import SummaryRow
 from otel_cost.ledger.schema import PART_COLUMNS, SUMS
 from otel_cost.model import Status
 
+_STATUSES: Final = {str(status): status for status in Status}
 _PARTS: Final = slice(2, 2 + len(PART_COLUMNS))
 
 Key = tuple[Any, ...]
@@ -20,17 +22,18 @@ Key = tuple[Any, ...]
 class Sums:
     """``operations`` by status, and ``SUMS`` in their order."""
 
-    operations: dict[Status, int] = field(default_factory=dict[Status, int])
-    amounts: list[int] = field(default_factory=lambda: [0] * len(SUMS))
+    operations: dict[Status, int]
+    amounts: list[int]
 
     @property
     def happened(self) -> bool:
         """A group whose every verdict was taken back (a corrected status, say) sums to nothing: it is not a group."""
         return any(self.operations.values())
 
-    def add(self, status: Status, operations: int, amounts: Iterable[int]) -> None:
-        self.operations[status] = self.operations.get(status, 0) + operations
-        self.amounts = [one + more for one, more in zip(self.amounts, amounts, strict=True)]
+    def add(self, operations: Mapping[Status, int], amounts: Iterable[int]) -> None:
+        for status, count in operations.items():
+            self.operations[status] = self.operations.get(status, 0) + count
+        self.amounts = list(map(add, self.amounts, amounts))
 
     def row(self, group: tuple[str, ...]) -> SummaryRow:
         return SummaryRow(
@@ -51,8 +54,13 @@ def folded(found: Iterable[Sequence[Any]], keys: int) -> dict[Key, Sums]:
     """
     groups: dict[Key, Sums] = {}
     for row in found:
-        status, operations, *amounts = row[keys:]
-        groups.setdefault(tuple(row[:keys]), Sums()).add(Status(status), int(operations), map(int, amounts))
+        key, amounts = tuple(row[:keys]), list(map(int, row[keys + 2 :]))
+        status, operations = _STATUSES[row[keys]], int(row[keys + 1])
+        sums = groups.get(key)
+        if sums is None:
+            groups[key] = Sums({status: operations}, amounts)
+        else:
+            sums.add({status: operations}, amounts)
     return {key: sums for key, sums in groups.items() if sums.happened}
 
 
@@ -63,16 +71,8 @@ def by_amount(row: SummaryRow) -> tuple[int, int, tuple[str, ...]]:
 
 def total_of(rows: Iterable[SummaryRow]) -> SummaryRow:
     """The sum over ``rows``, of no group."""
-    whole = Sums()
+    whole = Sums({}, [0] * len(SUMS))
     for row in rows:
-        whole.amounts = [
-            one + more
-            for one, more in zip(
-                whole.amounts,
-                (row.amount_nano, row.list_nano, *row.parts, row.input_tokens, row.output_tokens),
-                strict=True,
-            )
-        ]
-        for status, count in row.operations.items():
-            whole.operations[status] = whole.operations.get(status, 0) + count
+        amounts = (row.amount_nano, row.list_nano, *row.parts, row.input_tokens, row.output_tokens)
+        whole.add(row.operations, amounts)
     return whole.row(())

@@ -53,13 +53,15 @@ def by_day(statement: Statement, day_ns: ColumnElement[int], query: SummaryQuery
 
 
 def _top(connection: Connection, kind: str, query: SummaryQuery, limit: int) -> list[str]:
-    """Which entities cost most: of most rows, only one number is read."""
-    found = select(entity_days.c.entity).where(entity_days.c.kind == kind, _STANDS)
+    """Which entities cost most: of most rows, only one number is read. By the day first, as the rows are ordered:
+    sorting what is left of them takes a fraction of the time."""
+    of_day = select(entity_days.c.entity, func.sum(entity_days.c.amount_nano).label("amount"))
     if query.filters:
-        found = found.join(dims, dims.c.id == entity_days.c.dims_id)
-    found = by_day(found, entity_days.c.day_ns, query).group_by(entity_days.c.entity)
-    dearest = found.order_by(func.sum(entity_days.c.amount_nano).desc(), entity_days.c.entity).limit(limit)
-    return list(connection.execute(dearest).scalars())
+        of_day = of_day.join(dims, dims.c.id == entity_days.c.dims_id)
+    of_day = by_day(of_day.where(entity_days.c.kind == kind, _STANDS), entity_days.c.day_ns, query)
+    found = of_day.group_by(entity_days.c.day_ns, entity_days.c.entity).subquery()
+    dearest = select(found.c.entity).group_by(found.c.entity).order_by(func.sum(found.c.amount).desc(), found.c.entity)
+    return list(connection.execute(dearest.limit(limit)).scalars())
 
 
 def _rows(

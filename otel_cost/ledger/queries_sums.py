@@ -5,24 +5,20 @@ Building a statement takes longer than most of them run, so one is built for eac
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     FromClause,
-    Integer,
     Select,
     Table,
     bindparam,
     func,
     select,
-    text,
     union_all,
 )
 
@@ -31,14 +27,9 @@ from otel_cost.ledger.folding import by_amount, folded, total_of
 from otel_cost.ledger.queries import dimension
 from otel_cost.ledger.questions import SeriesRow, Summary, SummaryQuery
 from otel_cost.ledger.schema import ROLLED_UP, SUMS, dims, entries, records, rollups_15min, rollups_day
+from otel_cost.ledger.spans import spans_of, spans_value
 
-_SPANS: Final = {
-    "sqlite": "SELECT json_extract(value, '$[0]') AS part, json_extract(value, '$[1]') AS sign,"
-    " json_extract(value, '$[2]') AS start_ns, json_extract(value, '$[3]') AS end_ns FROM json_each(:{0})",
-    "postgresql": "SELECT (value ->> 0)::int AS part, (value ->> 1)::int AS sign, (value ->> 2)::bigint AS start_ns,"
-    " (value ->> 3)::bigint AS end_ns FROM json_array_elements(CAST(:{0} AS json))",
-}
-"""Spans as rows, handed over in one parameter: the statement is the same for any number of them."""
+_SUMMED: Final = ("operations", *SUMS)
 _SHAPES_KEPT: Final = 256
 _DAYS, _QUARTERS, _ENTRIES = "days", "quarters", "entries"
 
@@ -47,13 +38,15 @@ Statement = Select[*tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What a statement depends on beside its parameters. ``tables``: which of them a period is put together from."""
+    """What a statement depends on beside its parameters. ``tables``: which of them a period is put together from;
+    ``parts``: whether there are several."""
 
     dialect: str
     group_by: tuple[str, ...]
     filters: tuple[str, ...]
     as_of: bool
     tables: tuple[str, ...]
+    parts: bool
 
 
 def summary(connection: Connection, query: SummaryQuery) -> Summary:
@@ -67,7 +60,8 @@ def series(connection: Connection, query: SummaryQuery, edges: Sequence[int]) ->
     tables = tuple(table for table, found in spans.items() if found)
     if not tables:
         return ()
-    shape = _Shape(connection.dialect.name, query.group_by, tuple(query.filters), query.as_of_ns is not None, tables)
+    as_of, parts = query.as_of_ns is not None, len(edges) > 2
+    shape = _Shape(connection.dialect.name, query.group_by, tuple(query.filters), as_of, tables, parts)
     found = connection.execute(_statement(shape), _parameters(query, spans))
     rows = [
         SeriesRow(edges[part], sums.row(tuple(map(str, group))))
@@ -82,11 +76,7 @@ def rolled_up(query: SummaryQuery) -> bool:
 
 
 def _parameters(query: SummaryQuery, spans: Mapping[str, Sequence[Span]]) -> dict[str, object]:
-    given: dict[str, object] = {
-        table: json.dumps([(span.part, span.sign, span.start_ns, span.end_ns) for span in found])
-        for table, found in spans.items()
-        if found
-    }
+    given: dict[str, object] = {table: spans_value(found) for table, found in spans.items() if found}
     given.update({f"filter_{index}": value for index, value in enumerate(query.filters.values())})
     if query.as_of_ns is not None:
         given["as_of_ns"] = query.as_of_ns
@@ -96,43 +86,35 @@ def _parameters(query: SummaryQuery, spans: Mapping[str, Sequence[Span]]) -> dic
 @lru_cache(_SHAPES_KEPT)
 def _statement(shape: _Shape) -> Any:
     """Rows of the part, the group's values, the status, ``operations`` and ``SUMS``; some of them in several rows."""
-    rolled = [
-        _by_dims(table, _spans(name, shape.dialect))
-        for name, table in ((_DAYS, rollups_day), (_QUARTERS, rollups_15min))
-        if name in shape.tables
-    ]
-    sources = [_named(rolled, shape)] if rolled else []
+    sources = []
+    if _DAYS in shape.tables:
+        spans = spans_of(_DAYS, shape.dialect)
+        # Of one day, dimensions have one row; of a month, many: then they are summed before they get their names.
+        days = _within(rollups_day, spans) if shape.parts else _by_dims(rollups_day, spans)
+        sources.append(_named(days, shape))
+    if _QUARTERS in shape.tables:
+        sources.append(_named(_by_dims(rollups_15min, spans_of(_QUARTERS, shape.dialect)), shape))
     if _ENTRIES in shape.tables:
         sources.append(_of_entries(shape))
     return union_all(*sources) if len(sources) > 1 else sources[0]
 
 
-def _spans(name: str, dialect: str) -> FromClause:
-    return (
-        text(_SPANS[dialect].format(name))
-        .columns(part=Integer, sign=Integer, start_ns=BigInteger, end_ns=BigInteger)
-        .cte(f"spans_of_{name}")
-    )
+def _within(table: Table, spans: FromClause) -> Statement:
+    within = (table.c.start_ns >= spans.c.start_ns) & (table.c.start_ns < spans.c.end_ns)
+    summed = ((spans.c.sign * table.c[name]).label(name) for name in _SUMMED)
+    return select(spans.c.part, table.c.dims_id, *summed).select_from(spans.join(table, within))
 
 
 def _by_dims(table: Table, spans: FromClause) -> Statement:
-    """First by the dimensions' number: what is grouped by texts is few rows then."""
-    within = (table.c.start_ns >= spans.c.start_ns) & (table.c.start_ns < spans.c.end_ns)
-    return (
-        select(
-            spans.c.part,
-            table.c.dims_id,
-            *(func.sum(spans.c.sign * table.c[name]).label(name) for name in ("operations", *SUMS)),
-        )
-        .select_from(spans.join(table, within))
-        .group_by(spans.c.part, table.c.dims_id)
-    )
+    rows = _within(table, spans).subquery()
+    by = (rows.c.part, rows.c.dims_id)
+    return select(*by, *(func.sum(rows.c[name]).label(name) for name in _SUMMED)).group_by(*by)
 
 
-def _named(rolled: Sequence[Statement], shape: _Shape) -> Statement:
-    found = (union_all(*rolled) if len(rolled) > 1 else rolled[0]).subquery("rolled")
+def _named(rolled: Statement, shape: _Shape) -> Statement:
+    found = rolled.subquery()
     by = [found.c.part, *(dims.c[name] for name in shape.group_by), dims.c.status]
-    statement = select(*_labelled(by), *(func.sum(found.c[name]) for name in ("operations", *SUMS)))
+    statement = select(*_labelled(by), *(func.sum(found.c[name]) for name in _SUMMED))
     statement = statement.select_from(found.join(dims, dims.c.id == found.c.dims_id))
     for index, name in enumerate(shape.filters):
         statement = statement.where(dims.c[name] == bindparam(f"filter_{index}"))
@@ -140,10 +122,10 @@ def _named(rolled: Sequence[Statement], shape: _Shape) -> Statement:
 
 
 def _of_entries(shape: _Shape) -> Statement:
-    spans = _spans(_ENTRIES, shape.dialect)
+    spans = spans_of(_ENTRIES, shape.dialect)
     within = (entries.c.occurred_ns >= spans.c.start_ns) & (entries.c.occurred_ns < spans.c.end_ns)
     by = _labelled([spans.c.part, *(dimension(name) for name in shape.group_by), entries.c.status])
-    statement = select(*by, *(func.sum(entries.c[name]) for name in ("operations", *SUMS)))
+    statement = select(*by, *(func.sum(entries.c[name]) for name in _SUMMED))
     statement = statement.select_from(spans.join(entries, within).join(records))
     for index, name in enumerate(shape.filters):
         statement = statement.where(dimension(name) == bindparam(f"filter_{index}"))

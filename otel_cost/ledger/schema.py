@@ -86,6 +86,7 @@ records: Final = Table(
     Index(None, "booked_ns"),
     # Few, and looked for among millions.
     Index("ix_records_unpriced", "provider", "model", "start_ns", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
+    Index("ix_records_unpriced_start", "start_ns", sqlite_where=_UNPRICED, postgresql_where=_UNPRICED),
 )
 
 entries: Final = Table(
