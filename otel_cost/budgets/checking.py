@@ -14,7 +14,7 @@ from otel_cost.budgets.limits import Limit
 from otel_cost.budgets.refusing import Refusal
 from otel_cost.budgets.stores.base import RowState, Store, Want
 from otel_cost.errors import BudgetStoreBusy, BudgetStoreError
-from otel_cost.model import NANO
+from otel_cost.model import EMPTY, NANO
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,12 @@ class Checking:
         self._make_room = make_room
         self._clock_ns = clock_ns
 
-    def decide(self, facts: Mapping[str, str], amount_nano: int) -> Decision:
-        """Whether ``amount_nano`` could be reserved against every budget that applies to ``facts``."""
+    def decide(self, facts: Mapping[str, str], amount_nano: int, within: Mapping[str, str] = EMPTY) -> Decision:
+        """Whether ``amount_nano`` could be reserved against every budget that applies to ``facts``, of those whose rows
+        are of ``within`` alone."""
         self._applying.limits.refresh_if_old()
-        limits = [limit for limit in self._applying.to(facts, self._clock_ns()) if limit.says_no]
+        applying = self._applying.to(facts, self._clock_ns())
+        limits = [limit for limit in applying if limit.says_no and _is_within(limit, within)]
         if not limits:
             return Decision(True)
         try:
@@ -108,6 +110,11 @@ class Checking:
         if closed is not None:
             return self._no(refusing.unreachable(closed, error), None)
         return Decision(True)
+
+
+def _is_within(limit: Limit, labels: Mapping[str, str]) -> bool:
+    said = {**limit.budget.match, **dict(limit.row.scope)}
+    return all(said.get(name) == value for name, value in labels.items())
 
 
 def _refused(limit: Limit, state: RowState, want: Want | None) -> Refusal | None:

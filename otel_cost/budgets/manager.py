@@ -147,9 +147,13 @@ class Budgets:
         hold.hold_for_block(amount_nano)
         return hold
 
-    def check(self, facts: Mapping[str, str], amount_nano: int) -> Decision:
-        """Whether :meth:`reserve` would get room right now. Reserves nothing, tells nobody."""
-        return self._checking.decide(facts, amount_nano) if self.budgets else Decision(True)
+    def check(self, facts: Mapping[str, str], amount_nano: int, within: Mapping[str, str] = EMPTY) -> Decision:
+        """Whether :meth:`reserve` would get room right now. Reserves nothing, tells nobody.
+
+        ``within``: labels that whoever asks is bound to. Budgets over more than these do not count then: whether one
+        has room says what others have spent.
+        """
+        return self._checking.decide(facts, amount_nano, within) if self.budgets else Decision(True)
 
     def _watched(self, hold: Hold) -> Hold:
         if not self.store.local:

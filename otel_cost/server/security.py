@@ -5,6 +5,7 @@ A route that somebody adds is closed because of where this stands, not because i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,6 +21,7 @@ from otel_cost.budgets.stores import wire
 from otel_cost.errors import LedgerError
 from otel_cost.server import otlp, problems
 from otel_cost.server.access import KEY_HEADER, LOCAL, Access, Principal
+from otel_cost.server.keys_ring import FRESH_S
 from otel_cost.server.otlp import Encoding
 from otel_cost.server.rate_limit import Buckets, headers, network_of
 from otel_cost.server.routes.export import encoding_of
@@ -72,6 +74,10 @@ class WithSecurityHeaders:
         await self._app(scope, receive, _adding(send, SECURITY_HEADERS) if scope["type"] == "http" else send)
 
 
+class _Over(Exception):
+    """Whoever is being answered may not be any longer."""
+
+
 class Gate:
     """Middleware that knows whose a request is, as ``request.state.principal``, or lets it no further.
 
@@ -102,7 +108,31 @@ class Gate:
             await _refusal(request, 503, text, after)(scope, receive, send)
         else:
             request.state.principal = who
-            await self._app(scope, receive, _adding(send, more) if more else send)
+            await self._answer(request, receive, _adding(send, more) if more else send)
+
+    async def _answer(self, request: Request, receive: Receive, send: Send) -> None:
+        """Let the app answer, for as long as the key may: a stream goes on for hours, and the key is revoked."""
+        checked_s: float | None = None  # until some of the body is sent: what came late is answered whole
+
+        async def checking(message: Message) -> None:
+            nonlocal checked_s
+            if checked_s is not None and time.monotonic() - checked_s >= FRESH_S:
+                await self._check(request)
+                checked_s = None
+            if checked_s is None and message["type"] == "http.response.body":
+                checked_s = time.monotonic()
+            await send(message)
+
+        try:
+            await self._app(request.scope, receive, checking)
+        except _Over:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _check(self, request: Request) -> None:
+        try:
+            await self._access.who(request)
+        except (HTTPException, LedgerError) as error:
+            raise _Over from error
 
     def _counted(self, request: Request, who: Principal) -> Mapping[str, str]:
         """Headers that say how many requests are left. Raises HTTPException where none are."""

@@ -20,8 +20,9 @@ def router(budgets: Budgets, access: Access) -> APIRouter:
     @routes.post("/check", summary="May this be spent?")
     def check_budget(request: Request, asked: CheckAsked) -> CheckAnswer:
         """Whether a call of this estimated cost can run, by every budget that would stop it: with the reason where it
-        cannot. Nothing is reserved."""
-        return CheckAnswer.of(budgets.check(_facts(request, asked), nano_of(asked.estimated_usd)))
+        cannot. Nothing is reserved. To a key with a scope, budgets over more than its scope do not count."""
+        within = principal_of(request).scope
+        return CheckAnswer.of(budgets.check(_facts(request, asked), nano_of(asked.estimated_usd), within))
 
     return routes
 

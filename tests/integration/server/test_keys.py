@@ -206,6 +206,19 @@ def test_revoked_on_one_replica_it_is_refused_by_all(start: Starts, book: SqlLed
     waiting.until(lambda: _status(second, text) == 401, "the other replica to refuse it")
 
 
+def test_a_stream_ends_when_its_key_is_revoked(start: Starts, book: SqlLedger) -> None:
+    server = start()
+    text = key(book, Role.VIEWER)
+    with (
+        client(server.url, text) as mine,
+        mine.stream("GET", "/api/v1/costs/stream", params={"heartbeat_s": "1"}) as stream,
+    ):
+        assert stream.status_code == 200
+        AccessKeys(book).revoke(text.split("_")[1], actor="tests", now_ns=NOW)
+        said = stream.read().decode()  # to its end
+    assert "costs, as they are booked" in said
+
+
 def test_a_key_made_elsewhere_closes_a_server_that_was_open(start: Starts, book: SqlLedger) -> None:
     server = start()
     assert server.http.get("/api/v1/costs/summary").status_code == 200

@@ -80,8 +80,8 @@ def place(tmp_path: Path, pricer: Pricer) -> Iterator[Place]:
         server=ServerSettings(key=ADMIN),
         labels=LabelSettings(static={"team": "platform"}),
         budgets=(
-            BudgetSettings(name="by-team", amount_usd=Decimal(100), period="total", per=("team",)),
-            BudgetSettings(name="all", amount_usd=Decimal(100), period="total"),
+            BudgetSettings(name="by-team", amount_usd=Decimal(100), period="total", per=("team",), action="block"),
+            BudgetSettings(name="all", amount_usd=Decimal(100), period="total", action="block"),
         ),
     )
     with open_ledger(f"sqlite:///{tmp_path / 'book.db'}") as ledger:
@@ -105,7 +105,7 @@ def _others(number: int) -> CostRecord:
         provider=f"{MARK}-provider",
         model_requested=f"{MARK}-model",
         model_answered=f"{MARK}-model",
-        response_id=f"{MARK}-response",
+        response_id=f"{MARK}-response-{number}",
     )
 
 
@@ -242,6 +242,27 @@ def test_budgets_within_the_scope(place: Place) -> None:
     whole.close()
 
 
+def test_a_check_says_nothing_of_what_others_spent(place: Place) -> None:
+    """Neither in figures nor by its yes or no: asked often enough, that would be a figure as well."""
+    own, everybody = RowKey("by-team", (("team", "search"),), ""), RowKey("all", (), "")
+    place.store.settle([Settlement("k", (Post(everybody, 99 * 10**9 + 123_456_789, 10**11),))], version=0, now_ns=1)
+    place.store.settle([Settlement("k2", (Post(own, 40 * 10**9, 10**11),))], version=0, now_ns=1)
+
+    def check(text: str, usd: str) -> httpx.Response:
+        response = place.server.http.post(
+            "/api/v1/budgets/check", json={"estimated_usd": usd}, headers={"x-api-key": text}
+        )
+        assert response.status_code == 200, response.text
+        return response
+
+    for text in (place.sends, place.reads):
+        assert check(text, "59").json()["allowed"] is True
+        assert check(text, "61").json()["allowed"] is False
+        assert check(text, "61").json()["budget"] == "by-team"
+        assert "123456789" not in check(text, "61").text
+    assert check(ADMIN, "59").json()["budget"] == "all"
+
+
 def test_no_call_of_the_budget_store_answers_with_anothers_row(place: Place) -> None:
     other = RowKey("by-team", (("team", f"{MARK}-chat"),), "")
     place.store.settle([Settlement("k", (Post(other, 123_456_789, 200_000_000, (500_000,)),))], version=0, now_ns=1)
@@ -316,6 +337,12 @@ def _foreign_values(name: str) -> list[str]:
     ]
 
 
+_HARMLESS: Final = frozenset(
+    {"limit", "from", "to", "as_of", "at", "days", "timezone", "interval", "format", "all", "own", "state", "tier"}
+)
+"""Parameters that name nobody."""
+
+
 def _asked(path: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
     """Paths and parameters of requests that try to see what is the other team's."""
     parameters = operation.get("parameters", [])
@@ -326,12 +353,14 @@ def _asked(path: str, operation: Mapping[str, Any]) -> Iterator[tuple[str, dict[
         paths = [one.replace("{" + name + "}", value) for one in paths for value in _foreign_values(name)]
     for one in paths:
         yield one, {}
-        yield one, EVER
         yield one, {**EVER, "team": "chat"}
+        if in_path:
+            continue
+        yield one, EVER
         yield one, {**EVER, "label.team": "chat"}
         yield one, {**EVER, "group_by": "team,provider,model"}
         for name in in_query:
-            if not in_path:
+            if name not in _HARMLESS:
                 for value in _foreign_values(name):
                     yield one, {**EVER, name: value}
 
@@ -383,6 +412,27 @@ def _check_nothing_foreign(text: str, said: str, where: object) -> None:
         for value in (other.trace_id, other.span_id):
             if value not in said:
                 assert value not in text, where
+
+
+@pytest.mark.parametrize("since", ["", "0", "1"])
+def test_the_stream_is_of_the_scope(place: Place, since: str) -> None:
+    place.send(_log(_others(11)), ADMIN, "/v1/logs")  # what a client may ask for anew
+    headers = {"last-event-id": since} if since else {}
+    with (
+        client(place.server.url, place.reads) as mine,
+        mine.stream("GET", "/api/v1/costs/stream", params={"heartbeat_s": "1"}, headers=headers) as stream,
+    ):
+        place.send(_log(_others(12)), ADMIN, "/v1/logs")
+        own = span(chat())
+        place.send(traces(own))
+        seen = ""
+        for text in stream.iter_text():
+            seen += text
+            if own.trace_id.hex() in seen:
+                break
+    assert own.trace_id.hex() in seen
+    assert MARK not in seen
+    assert str(OTHER_NANO) not in seen
 
 
 def test_the_attack_would_see_it(place: Place) -> None:
