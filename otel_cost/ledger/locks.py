@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -74,5 +75,5 @@ class AdvisoryLock(Lock):
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()
-            connection.close()
+            with suppress(SQLAlchemyError):  # it broke
+                connection.close()  # for good: it is not the pool's any more
