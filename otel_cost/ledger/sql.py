@@ -123,7 +123,7 @@ class SqlLedger(SqlReading):
         Raises:
             LedgerError: it cannot be opened, is of a newer release, or of an older one and not to be upgraded.
         """
-        with self._lock, self._border("opened"), self._reading() as connection:
+        with self._lock, self._reading("opened") as connection:
             found = upgrading.state(connection)
             upgrading.require(found, self.url, older_will_do=upgrade, none_will_do=True)
             if found is upgrading.State.CURRENT and not partitions.wanting(connection, time.time_ns()):
@@ -247,12 +247,12 @@ class SqlLedger(SqlReading):
             yield connection
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self, done: str = "read") -> Iterator[Connection]:
         if self._in_memory:
-            with self._lock, self._border("read"), self._engine.connect() as connection:
+            with self._lock, self._border(done), self._engine.connect() as connection:
                 yield connection
         else:
-            with self._border("read"), self._engine.connect() as connection:
+            with self._border(done), self._engine.connect() as connection:
                 yield connection
 
     @contextmanager
