@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import click
 import uvicorn
+from sqlalchemy.engine import make_url
 
 from otel_cost.cli import Refusal
 from otel_cost.config import Config, load_config
 from otel_cost.errors import LedgerError
 from otel_cost.ledger.keys import AccessKeys
-from otel_cost.ledger.sql import open_ledger
+from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.pricing import load_catalog, pricer_of
-from otel_cost.server.app import create_app
-from otel_cost.server.budgets import open_budget_store
-from otel_cost.server.running import Server
+from otel_cost.server import logs
+from otel_cost.server.app import create_app, stopping
+from otel_cost.server.budgets import open_budget_store, store_url
+from otel_cost.server.running import GRACE_S, Server
 from otel_cost.server.security_loopback import is_loopback
 
-GRACE_S = 10
-"""How long a stop waits for requests that are being answered."""
 KEEP_ALIVE_S = 75
 """How long an app's connection for its budgets is kept open between two calls."""
 
@@ -35,7 +34,16 @@ KEEP_ALIVE_S = 75
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes any free one.  [default: 4319]")
 @click.option("--db", metavar="URL", help="The ledger's database.  [default: sqlite:///otel-cost.db]")
 @click.option("--no-upgrade", is_flag=True, help="Refuse a book of an older release, rather than upgrade it.")
-def command(config_file: str | None, host: str | None, port: int | None, db: str | None, no_upgrade: bool) -> None:
+@click.option(
+    "--drain",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 300),
+    default=0.0,
+    help="How long it can still be reached once it was told to stop, for load balancers to notice.  [default: 0]",
+)
+def command(
+    config_file: str | None, host: str | None, port: int | None, db: str | None, no_upgrade: bool, drain: float
+) -> None:
     """Take OTLP over HTTP, price what comes without a price, and keep the book.
 
     \b
@@ -44,12 +52,14 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     GET  /api/v1/...                 entries, time series, top, prices, budgets, alerts: docs/api.md
     POST /api/v1/costs/entries       costs by hand, from any language
     POST /api/v1/budget-store/...    for apps whose budget_store.url is this server
-    GET  /metrics, /healthz          for Prometheus and for probes; all of it: /openapi.json
+    GET  /metrics, /health           for Prometheus, and for people: the last day's costs, jobs
+    GET  /healthz, /readyz           for probes; all of it: /openapi.json
 
     Without access keys it answers to its own machine only; from the first key on everybody needs one, and --host may be
     any address: otel-cost keys create --help.
 
-    Runs until it gets SIGINT or SIGTERM; then answers what it is working on, and stops.
+    Runs until it gets SIGINT or SIGTERM; then /readyz says 503, what is being answered is answered and booked, and it
+    stops. In production, on one machine or on many: docs/serve.md.
     """
     given = {"host": host, "port": port, "database": db}
     config = load_config(
@@ -57,7 +67,7 @@ def command(config_file: str | None, host: str | None, port: int | None, db: str
     )
     _require_keys(config)
     with _listen(config.server.host, config.server.port) as listener:
-        _serve(config, listener, upgrade=not no_upgrade)
+        _serve(config, listener, upgrade=not no_upgrade, drain_s=drain)
 
 
 def _require_keys(config: Config) -> None:
@@ -91,15 +101,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(config: Config, listener: socket.socket, *, upgrade: bool) -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def _serve(config: Config, listener: socket.socket, *, upgrade: bool, drain_s: float) -> None:
+    logs.configure(config.server.log_format)
     catalog = load_catalog(config)
     with open_ledger(config.server.database, upgrade=upgrade) as ledger:
         store = open_budget_store(config)
         app = create_app(config, ledger=ledger, store=store, pricer=pricer_of(config, catalog))
         settings = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="on",
-            timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=round(GRACE_S), timeout_keep_alive=KEEP_ALIVE_S,
             server_header=False,
         )  # fmt: skip
         # uvicorn raises the signal that stopped it once more at its end: with the default handlers that would kill
@@ -107,7 +117,8 @@ def _serve(config: Config, listener: socket.socket, *, upgrade: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _ignore)
         _collect_seldom()
-        _Announced(settings, app.state.live.end, _url(listener), ledger.url).run(sockets=[listener])
+        lines = _first_lines(config, _url(listener), ledger)
+        _Announced(settings, lambda: stopping(app), drain_s, lines).run(sockets=[listener])
     click.echo("stopped")
 
 
@@ -128,17 +139,32 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def _first_lines(config: Config, url: str, ledger: SqlLedger) -> list[str]:
+    store = store_url(config)
+    kept = make_url(store).render_as_string() if store else "this process's memory: gone when it ends"
+    keys = "none yet, so that only this machine is let in: otel-cost keys create --help"
+    if config.server.key or AccessKeys(ledger).any():
+        keys = "every request needs one"
+    return [
+        f"otel-cost listens on {url}, ledger {ledger.url}",
+        f"  budgets: in {kept}",
+        f"  keys:    {keys}",
+        "  apps:    OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_METRICS_EXPORTER=none \\",
+        f"           OTEL_EXPORTER_OTLP_ENDPOINT={url} opentelemetry-instrument python app.py",
+        f"  report:  otel-cost report --db {ledger.url}",
+    ]
+
+
 class _Announced(Server):
     """Prints where it listens once it does."""
 
-    def __init__(self, settings: uvicorn.Config, end_streams: Callable[[], None], url: str, database: str) -> None:
-        super().__init__(settings, end_streams)
-        self._url = url
-        self._database = database
+    def __init__(
+        self, settings: uvicorn.Config, stopping: Callable[[], None], drain_s: float, lines: Sequence[str]
+    ) -> None:
+        super().__init__(settings, stopping, drain_s)
+        self._lines = lines
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        click.echo(f"otel-cost listens on {self._url}, ledger {self._database}")
-        click.echo("  apps:    OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_METRICS_EXPORTER=none \\")
-        click.echo(f"           OTEL_EXPORTER_OTLP_ENDPOINT={self._url} opentelemetry-instrument python app.py")
-        click.echo(f"  report:  otel-cost report --db {self._database}")
+        for line in self._lines:
+            click.echo(line)

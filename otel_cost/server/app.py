@@ -192,11 +192,10 @@ def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[s
     return frozenset()
 
 
-def readiness_of(app: FastAPI) -> Readiness:
-    """What an app made by :func:`create_app` says of itself to load balancers, to be told when it is to stop."""
-    readiness = app.state.readiness
-    assert isinstance(readiness, Readiness)
-    return readiness
+def stopping(app: FastAPI) -> None:
+    """The server of an app made by :func:`create_app` was told to stop: load balancers are told, and streams end."""
+    app.state.readiness.stop()
+    app.state.live.end()
 
 
 def _wait_for_prices(pricer: Pricer) -> None:
