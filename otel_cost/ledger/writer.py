@@ -72,10 +72,11 @@ class LedgerWriter:
         self._changed = threading.Condition(threading.RLock())
         self._queue: deque[CostRecord | Void] = deque()
         self._oldest_at = 0.0
-        self._in_hand = _NOTHING
-        """What is being written: still only in memory."""
-        self._thread: threading.Thread | None = None
-        self._relief: threading.Thread | None = None
+        self._in_hand: dict[Callable[..., object], Batch] = {}
+        """What each thread is writing: still only in memory."""
+        # Taken by whoever starts the thread, in one step: a signal's handler may come by while it is being started.
+        self._running = threading.Lock()
+        self._relieving = threading.Lock()
         self._asked = self._answered = 0
 
     def _after_fork_in_child(self) -> None:
@@ -102,15 +103,16 @@ class LedgerWriter:
                 self._oldest_at = time.monotonic()
             if waiting == 0 or waiting + 1 == self._batch_size:
                 self._changed.notify_all()
-            if self._thread is None:
-                self._thread = _started(self._run, "otel-cost-ledger")
-            elif waiting > self._queue_size // 2 and self._relief is None:
+            if not self._running.locked():
+                _start(self._run, "otel-cost-ledger", self._running)
+            elif waiting > self._queue_size // 2 and not self._relieving.locked():
                 # The thread is held up in the book: another one takes to the spool what would not fit.
-                self._relief = _started(self._relieve, "otel-cost-ledger-relief")
+                _start(self._relieve, "otel-cost-ledger-relief", self._relieving)
 
     def counts(self) -> Counts:
         with self._changed:
-            return self._outlet.counts(len(self._queue) + self._in_hand.size)
+            in_hand = sum(batch.size for batch in self._in_hand.values())
+            return self._outlet.counts(len(self._queue) + in_hand)
 
     # --- waiting for it -----------------------------------------------------------------------------------------------
 
@@ -122,10 +124,10 @@ class LedgerWriter:
             self._asked += 1
             mine = self._asked
             self._changed.notify_all()
-            if self._thread is None and (self._queue or self._outlet.anything()):
-                self._thread = _started(self._run, "otel-cost-ledger")
-            if self._thread is not None:
-                done = self._changed.wait_for(lambda: self._answered >= mine, max(0.0, deadline - time.monotonic()))
+            if not self._running.locked() and (self._queue or self._outlet.anything()):
+                _start(self._run, "otel-cost-ledger", self._running)
+            if self._running.locked():
+                done = self._changed.wait_for(lambda: self._is_done(mine), max(0.0, deadline - time.monotonic()))
                 return done and not self._outlet.waiting
             if not self._queue:
                 return True
@@ -133,12 +135,15 @@ class LedgerWriter:
         self._pass(mine)
         return not self._outlet.waiting
 
+    def _is_done(self, asked: int) -> bool:
+        return self._answered >= asked and self._relieve not in self._in_hand
+
     def close(self, timeout_s: float = _AT_END_S) -> bool:
         """Flush, and put into the spool what is not in the book by then. What is taken afterwards is booked as well."""
         done = self.flush(timeout_s)
         with self._changed:
-            left = [self._in_hand] if self._in_hand.size else []
-        while batch := self._next(whole_only=False, in_hand=False):
+            left = list(self._in_hand.values())
+        while batch := self._next(self.close, whole_only=False):
             left.append(batch)
         for batch in left:
             self._outlet.to_spool(batch)
@@ -154,7 +159,8 @@ class LedgerWriter:
         context.attach(context.set_value(_SUPPRESS, True))
         while True:
             with self._changed:
-                self._changed.wait_for(self._is_due, self._wait_s())
+                if not self._is_due():
+                    self._changed.wait(self._wait_s())  # once: with the first record there is an age to wait for
                 asked = self._asked
             self._pass(asked)
 
@@ -172,7 +178,7 @@ class LedgerWriter:
         """What is due goes into the book, or the spool; all there is, if somebody ``asked`` since the last answer."""
         done = shield.run("ledger writer", _FAULT, self._put_away, urgent=asked > self._answered)
         with self._changed:
-            lost, self._in_hand = self._in_hand, _NOTHING
+            lost = self._in_hand.pop(self._run, _NOTHING)
             self._answered = max(self._answered, asked)
             self._changed.notify_all()
         if done is _FAULT:
@@ -184,29 +190,30 @@ class LedgerWriter:
             self._outlet.retry_now()
         self._outlet.replay()
         aged = urgent or time.monotonic() >= self._oldest_at + self._batch_age_s
-        while batch := self._next(whole_only=not aged):
+        while batch := self._next(self._run, whole_only=not aged):
             self._outlet.put(batch)
 
-    def _next(self, *, whole_only: bool, in_hand: bool = True) -> Batch | None:
-        """The next batch of the queue; None where there is none, or only one that is not full and may wait."""
+    def _next(self, by: Callable[..., object], *, whole_only: bool) -> Batch | None:
+        """The next batch of the queue, in the hand of ``by``, which is through with the one before; None where there is
+        none, or only one that is not full and may wait."""
         with self._changed:
-            if in_hand:
-                self._in_hand = _NOTHING
+            self._in_hand.pop(by, None)
             count = min(len(self._queue), self._batch_size)
             if count == 0 or (whole_only and count < self._batch_size):
                 return None
-            batch = _batch_of([self._queue.popleft() for _ in range(count)])
-            if in_hand:
-                self._in_hand = batch
+            batch = self._in_hand[by] = _batch_of([self._queue.popleft() for _ in range(count)])
             return batch
 
     def _relieve(self) -> None:
         """Take the queue to the spool, while the thread is held up in the book, until there is room again."""
         while True:
             with self._changed:
-                batch = self._next(whole_only=True, in_hand=False) if len(self._queue) > self._queue_size // 4 else None
+                full = len(self._queue) > self._queue_size // 4
+                batch = self._next(self._relieve, whole_only=True) if full else None
                 if batch is None:
-                    self._relief = None
+                    self._in_hand.pop(self._relieve, None)
+                    self._relieving.release()
+                    self._changed.notify_all()
                     return
             self._outlet.to_spool(batch)
 
@@ -232,14 +239,13 @@ def _batch_of(taken: list[CostRecord | Void]) -> Batch:
     )
 
 
-def _started(run: Callable[[], None], name: str) -> threading.Thread | None:
-    """A daemon thread that runs; None where none can be started any more."""
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        return None
-    return thread
+def _start(run: Callable[[], None], name: str, once: threading.Lock) -> None:
+    """Run it in a daemon thread, unless ``once`` is taken. It stays taken, but where no thread can be started."""
+    if once.acquire(blocking=False):
+        try:
+            threading.Thread(target=run, name=name, daemon=True).start()
+        except RuntimeError:  # the interpreter is shutting down
+            once.release()
 
 
 def _at_exit(writer: ref[LedgerWriter]) -> None:
