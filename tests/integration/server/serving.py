@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +32,7 @@ MINUTE = 60 * 10**9
 class Server:
     url: str
     http: httpx.Client
+    stop: Callable[[], None] = lambda: None
 
     def send(
         self, body: bytes, content_type: str = PROTOBUF, path: str = "/v1/traces", **headers: str
@@ -80,7 +81,7 @@ def serving(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> Iterator[
         port = server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
-            yield Server(url, client)
+            yield Server(url, client, lambda: setattr(server, "should_exit", True))
     finally:
         server.should_exit = True
         thread.join()

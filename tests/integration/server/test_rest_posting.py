@@ -101,23 +101,18 @@ def test_at_once_by_many_it_is_booked_once(server: Server) -> None:
     assert server.nano() == PRICE
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
+def test_another_cost_under_the_same_id_is_a_conflict(server: Server) -> None:
+    _booked(server, {**LLM, "id": "one"})
+    others: list[dict[str, Any]] = [
         {"input_tokens": 1001},
         {"model": "gpt-5"},
         {"provider": "azure"},
         {"labels": {"team": "x"}},
         {"at": "2026-01-01"},
-        {"kind": "tool"},
-    ],
-)
-def test_another_cost_under_the_same_id_is_a_conflict(server: Server, other: dict[str, Any]) -> None:
-    _booked(server, {**LLM, "id": "one"})
-    wanted = {**LLM, "id": "one", **other}
-    if other == {"kind": "tool"}:
-        wanted = {"kind": "tool", "id": "one", "name": "gpt-4o", "usd": 1}
-    assert "'one' is booked already" in problem(_post(server, wanted), 409)["detail"]
+    ]
+    tool = {**AT, "kind": "tool", "id": "one", "name": "gpt-4o", "usd": 1}
+    for wanted in (*({**LLM, "id": "one", **other} for other in others), tool):
+        assert "'one' is booked already" in problem(_post(server, wanted), 409)["detail"]
     assert server.nano() == PRICE
 
 
