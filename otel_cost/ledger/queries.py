@@ -82,8 +82,12 @@ _COUNTED: Final = tuple(str(status) for status in Status if status.counted)
 
 def with_last_entry() -> Join:
     """Records joined with the entries of their present verdicts."""
-    last = (entries.c.record_key == records.c.record_key) & (entries.c.sequence == records.c.sequence)
-    return records.join(entries, last)
+    return records.join(entries, of_its_record() & (entries.c.sequence == records.c.sequence))
+
+
+def of_its_record() -> ColumnElement[bool]:
+    """What joins an entry with its record. The time says in which month it is, where months are tables."""
+    return (entries.c.record_key == records.c.record_key) & (entries.c.occurred_ns == records.c.start_ns)
 
 
 def _used(unit: str) -> ColumnElement[int]:
@@ -104,7 +108,7 @@ def dimension(name: str) -> ColumnElement[str]:
 def within(statement: Select[*tuple[Any, ...]], query: SummaryQuery) -> Select[*tuple[Any, ...]]:
     """``statement`` over the entries of ``query`` and their records."""
     statement = (
-        statement.select_from(entries.join(records))
+        statement.select_from(entries.join(records, of_its_record()))
         .where(entries.c.occurred_ns >= query.from_ns)
         .where(entries.c.occurred_ns < query.to_ns)
     )

@@ -22,11 +22,12 @@ from sqlalchemy import (
     union_all,
 )
 
-from otel_cost.ledger.covering import Span, by_entries, by_rollups
+from otel_cost.ledger.covering import Cover, Span, by_entries, by_rollups
 from otel_cost.ledger.folding import by_amount, folded, total_of
-from otel_cost.ledger.queries import dimension
+from otel_cost.ledger.horizon import horizon_ns, require_kept
+from otel_cost.ledger.queries import dimension, of_its_record
 from otel_cost.ledger.questions import SeriesRow, Summary, SummaryQuery
-from otel_cost.ledger.schema import ROLLED_UP, SUMS, dims, entries, records, rollups_15min, rollups_day
+from otel_cost.ledger.schema import QUARTER_NS, ROLLED_UP, SUMS, dims, entries, records, rollups_15min, rollups_day
 from otel_cost.ledger.spans import spans_of, spans_value
 
 _SUMMED: Final = ("operations", *SUMS)
@@ -55,7 +56,7 @@ def summary(connection: Connection, query: SummaryQuery) -> Summary:
 
 
 def series(connection: Connection, query: SummaryQuery, edges: Sequence[int]) -> tuple[SeriesRow, ...]:
-    cover = by_rollups(edges) if rolled_up(query) else by_entries(edges)
+    cover = _cover(connection, query, edges)
     spans = {_DAYS: cover.days, _QUARTERS: cover.quarters, _ENTRIES: cover.entries}
     tables = tuple(table for table, found in spans.items() if found)
     if not tables:
@@ -68,6 +69,16 @@ def series(connection: Connection, query: SummaryQuery, edges: Sequence[int]) ->
         for (part, *group), sums in folded(found, 1 + len(query.group_by)).items()
     ]
     return tuple(sorted(rows, key=lambda row: (row.start_ns, by_amount(row.row))))
+
+
+def _cover(connection: Connection, query: SummaryQuery, edges: Sequence[int]) -> Cover:
+    """Of days whose calls were archived, a quarter of an hour is the least that can be told: edges within one are moved
+    to its start, so that each quarter is in one part still."""
+    if not rolled_up(query):
+        require_kept(connection, query.from_ns)
+        return by_entries(edges)
+    horizon = horizon_ns(connection)
+    return by_rollups([edge if edge >= horizon else edge - edge % QUARTER_NS for edge in edges])
 
 
 def rolled_up(query: SummaryQuery) -> bool:
@@ -126,7 +137,7 @@ def _of_entries(shape: _Shape) -> Statement:
     within = (entries.c.occurred_ns >= spans.c.start_ns) & (entries.c.occurred_ns < spans.c.end_ns)
     by = _labelled([spans.c.part, *(dimension(name) for name in shape.group_by), entries.c.status])
     statement = select(*by, *(func.sum(entries.c[name]) for name in _SUMMED))
-    statement = statement.select_from(spans.join(entries, within).join(records))
+    statement = statement.select_from(spans.join(entries, within).join(records, of_its_record()))
     for index, name in enumerate(shape.filters):
         statement = statement.where(dimension(name) == bindparam(f"filter_{index}"))
     if shape.as_of:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from otel_cost.ledger.base import Entry, EntryKind
+from otel_cost.ledger.queries import of_its_record
 from otel_cost.ledger.questions import LABEL_COLUMNS, RECORD_FIELDS
 from otel_cost.ledger.rollups import RollUps
 from otel_cost.ledger.saving import Saver
@@ -25,25 +26,31 @@ def sum_up(connection: Connection, from_ns: int, told: Callable[[int], None] = l
     Returns:
         How many entries there were.
     """
-    statement = (
-        select(entries, *(records.c[name].label(f"record_{name}") for name in _OF_RECORDS))
-        # The time says in which month an entry is.
-        .join_from(
-            records,
-            entries,
-            (entries.c.record_key == records.c.record_key) & (entries.c.occurred_ns == records.c.start_ns),
-        )
-        .where(entries.c.occurred_ns >= from_ns)
-    )
     rollups, saver, summed = RollUps(), Saver(""), 0
-    found = connection.execute(statement, execution_options={"yield_per": _AT_ONCE})
-    for rows in found.mappings().partitions():
-        added = rollups.of(map(entry_from, rows))
+    for some in _pieces(connection, entries.c.occurred_ns >= from_ns):
+        added = rollups.of(some)
         saver.add(connection, added)
         saver.committed(added)
-        summed += len(rows)
-        told(len(rows))
+        summed += len(some)
+        told(len(some))
     return summed
+
+
+def entries_of(connection: Connection, from_ns: int, to_ns: int) -> Iterator[Entry]:
+    """The entries of calls that started in a period (UTC ns, without its end), as far as they are summed."""
+    for some in _pieces(connection, entries.c.occurred_ns >= from_ns, entries.c.occurred_ns < to_ns):
+        yield from some
+
+
+def _pieces(connection: Connection, *within: ColumnElement[bool]) -> Iterator[list[Entry]]:
+    statement = (
+        select(entries, *(records.c[name].label(f"record_{name}") for name in _OF_RECORDS))
+        .join_from(records, entries, of_its_record())
+        .where(*within)
+    )
+    found = connection.execute(statement, execution_options={"yield_per": _AT_ONCE})
+    for rows in found.mappings().partitions():
+        yield list(map(entry_from, rows))
 
 
 def entry_from(row: Mapping[Any, Any]) -> Entry:

@@ -43,6 +43,9 @@ def upgrade() -> None:
         sqlite_where=unpriced,
         postgresql_where=unpriced,
     )
+    op.create_index(
+        "ix_records_unpriced_start", "records", ["start_ns"], sqlite_where=unpriced, postgresql_where=unpriced
+    )
     op.create_table(
         "distributions",
         _key("day_ns"),
@@ -55,6 +58,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_records_unpriced_start", "records")
     op.drop_index("ix_records_unpriced", "records")
     for table in ("distributions", "entity_days", "rollups_day", "rollups_15min", "dims"):
         op.drop_table(table)
