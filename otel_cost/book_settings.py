@@ -68,7 +68,8 @@ class ServerSettings:
     cors_origins: tuple[str, ...] = ()
     """Origins whose pages may call the API, for instance ``https://costs.example.com``. None by default."""
     rate_limit: int = 0
-    """Requests that one key (without keys: one address) may make in a minute, OTLP aside; 0: as many as it likes."""
+    """Requests that one key (without keys: one address) may make in a minute, OTLP and the budget store aside; 0: as
+    many as it likes."""
     retention: str = "off"
     """How long calls stay in the book one by one, for instance ``400d``; their sums stay. ``off``: for good."""
     log_format: str = "text"

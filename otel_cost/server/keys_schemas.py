@@ -17,7 +17,7 @@ _TIME: Final = ["2026-01-31T12:00:00Z"]
 
 
 class AccessKey(BaseModel):
-    """A key without its secret, which is not kept. Times are UTC."""
+    """A key without its secret, which is not kept. Times are UTC, to the second."""
 
     id: str = Field(examples=["3f9a0c1d2b4e"])
     name: str = Field(examples=["search, production"])
@@ -37,7 +37,7 @@ class AccessKey(BaseModel):
             role=key.role,
             scope=dict(key.scope),
             state=_state(key, now_ns),
-            created=iso(key.created_ns),
+            created=_seconds(key.created_ns),
             expires=_iso(key.expires_ns),
             revoked=_iso(key.revoked_ns),
             last_used=_iso(key.last_used_ns),
@@ -92,4 +92,8 @@ def _state(key: StoredKey, now_ns: int) -> State:
 
 
 def _iso(at_ns: int | None) -> str | None:
-    return None if at_ns is None else iso(at_ns)
+    return None if at_ns is None else _seconds(at_ns)
+
+
+def _seconds(at_ns: int) -> str:
+    return iso(at_ns - at_ns % 10**9)

@@ -49,7 +49,7 @@ class HttpStore:
 
     Args:
         url: Of the server.
-        key: Its ``server.key``; empty when it is on this machine and has none.
+        key: An access key of role ingest, or its ``server.key``; empty when it is on this machine and has none.
         timeout_s: How long a call before an app's own call waits. Others wait at least 5 s.
 
     Raises:
@@ -180,7 +180,7 @@ class HttpStore:
 
 def _advice(status: int) -> str:
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return ": set budget_store.key (OTEL_COST_BUDGET_STORE_KEY) to its server.key (OTEL_COST_SERVER_KEY)"
+        return ": set budget_store.key (OTEL_COST_BUDGET_STORE_KEY) to a key of role ingest, or to its server.key"
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return f": is it an otel-cost serve of version {VERSION}?"
     return ""
