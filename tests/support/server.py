@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,16 @@ BIN = Path(sys.executable).parent
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[str]:
-    """Start it, wait until it is healthy, and give its base URL. Its database is ``directory/book.db``."""
+def running(directory: Path, more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Start it, wait until it is healthy, and give its base URL. Its database is ``directory/book.db``; ``more`` is its
+    environment beside that."""
     (port,) = ports.free_ports(1)
     environment = processes.clean_environment(
-        {"OTEL_COST_SERVER_PORT": str(port), "OTEL_COST_SERVER_DATABASE": f"sqlite:///{directory / 'book.db'}"}
+        {
+            "OTEL_COST_SERVER_PORT": str(port),
+            "OTEL_COST_SERVER_DATABASE": f"sqlite:///{directory / 'book.db'}",
+            **(more or {}),
+        }
     )
     url = f"http://127.0.0.1:{port}"
     command: list[str | Path] = [BIN / "otel-cost", "serve"]
