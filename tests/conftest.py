@@ -6,8 +6,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from otel_cost import shield
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes decides nothing
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -40,5 +40,6 @@ def open_database(url: str, *, needed_by: str, create: bool = True) -> SqlLedger
     try:
         from otel_cost.ledger.sql import open_ledger as open_sql
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error.name} is not installed: pip install 'otel-cost[ledger]'") from error
+        needed = f"a book in a database needs {error.name}, which is not installed"
+        raise ConfigError(f"{needed}: pip install 'otel-cost[ledger]'") from error
     return open_sql(url, create=create)

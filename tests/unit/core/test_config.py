@@ -81,6 +81,21 @@ def test_every_setting_is_an_environment_variable() -> None:
         "OTEL_COST_SERVER_DATABASE": ("sqlite:///x.db", "sqlite:///x.db"),
         "OTEL_COST_SERVER_MAX_BODY_BYTES": ("2048", 2048),
         "OTEL_COST_SERVER_KEY": ("s" * 16, "s" * 16),
+        "OTEL_COST_SERVER_CORS_ORIGINS": (
+            "https://a.example,https://b.example",
+            ("https://a.example", "https://b.example"),
+        ),
+        "OTEL_COST_SERVER_RATE_LIMIT": ("600", 600),
+        "OTEL_COST_SERVER_RETENTION": ("400d", "400d"),
+        "OTEL_COST_SERVER_LOG_FORMAT": ("json", "json"),
+        "OTEL_COST_LEDGER_URL": ("jsonl:", "jsonl:"),
+        "OTEL_COST_LEDGER_BATCH_SIZE": ("10", 10),
+        "OTEL_COST_LEDGER_BATCH_AGE": ("1s", "1s"),
+        "OTEL_COST_LEDGER_QUEUE_SIZE": ("1000", 1000),
+        "OTEL_COST_LEDGER_SPOOL": ("/var/spool/costs", Path("/var/spool/costs")),
+        "OTEL_COST_LEDGER_SPOOL_BYTES": ("2000000", 2_000_000),
+        "OTEL_COST_LEDGER_ROTATE_BYTES": ("3000000", 3_000_000),
+        "OTEL_COST_LEDGER_EXPORT_ON_EXIT": ("costs.csv", Path("costs.csv")),
     }
     assert set(values) == set(setting_paths())
     config = load_config(env={name: text for name, (text, _) in values.items()})
