@@ -72,6 +72,9 @@ class ServerSettings:
     many as it likes."""
     retention: str = "off"
     """How long calls stay in the book one by one, for instance ``400d``; their sums stay. ``off``: for good."""
+    archive: Path | None = None
+    """Directory that ``retention`` puts calls into, as ``otel-cost archive`` does, before they leave the book. None: they
+    are given up."""
     log_format: str = "text"
     """``text``, or ``json``: one object a line."""
 

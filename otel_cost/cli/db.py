@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,10 @@ import click
 from sqlalchemy import func, select, text
 
 from otel_cost.cli import Refusal
-from otel_cost.cli.output import progress
+from otel_cost.cli.output import printable, progress
 from otel_cost.config import load_config
 from otel_cost.ledger import backup as backing_up
-from otel_cost.ledger import backup_restoring, soundness, upgrading
+from otel_cost.ledger import backup_restoring, checking, soundness, upgrading
 from otel_cost.ledger.sql import SqlLedger, connect
 
 _config: Final = click.option(
@@ -145,13 +145,24 @@ def check(repair: bool, config_file: str | None, db: str | None) -> None:
     """
     with _opened(config_file, db) as ledger:
         ledger.require_current()
-        with progress("checking", lambda: len(soundness.CHECKS)) as advance, ledger.snapshot() as connection:
-            found = soundness.findings(connection, time.time_ns(), advance)
+        found = _findings(ledger)
+        if found and repair:
+            with progress("repairing", lambda: len(checking.days(ledger))) as advance:
+                click.echo(f"The sums of {checking.rebuild_rollups(ledger, told=advance)} days were made anew.")
+            found = _findings(ledger)
         for line in found:
-            click.echo(line)
+            click.echo(printable(line))
         if found:
             sys.exit(1)
         click.echo("Everything fits together.")
+
+
+def _findings(ledger: SqlLedger) -> Sequence[str]:
+    with progress("checking rows", lambda: len(soundness.CHECKS)) as advance, ledger.snapshot() as connection:
+        rows = soundness.findings(connection, time.time_ns(), advance)
+    with progress("checking sums", lambda: len(checking.days(ledger))) as advance:
+        sums = checking.verify(ledger, told=advance)
+    return [*rows, *(f"{one.table}: {one.what}: {one.found}, should be {one.expected}" for one in sums)]
 
 
 @contextmanager

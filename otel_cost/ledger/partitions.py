@@ -64,8 +64,8 @@ class Month:
 
 
 def ensure_partitions(connection: Connection, now_ns: int) -> Collection[Month]:
-    """Make the months around ``now_ns`` (UTC) that are missing, and those of entries that are in none; within the
-    transaction under way. Cheap where nothing is missing.
+    """Make the months from that of ``now_ns`` (UTC) on that are missing, and those of entries that are in none; within
+    the transaction under way. Cheap where nothing is missing.
 
     Returns:
         The months that were made.
@@ -82,8 +82,8 @@ def ensure_partitions(connection: Connection, now_ns: int) -> Collection[Month]:
 
 
 def wanting(connection: Connection, now_ns: int) -> bool:
-    """Whether a month around ``now_ns`` (UTC) has no partition. Always False where there are none."""
-    return connection.dialect.name == "postgresql" and bool(_around(now_ns) - set(months(connection)))
+    """Whether this month or one ahead (``now_ns``: UTC) has no partition. Always False where there are none."""
+    return connection.dialect.name == "postgresql" and bool(_ahead(now_ns) - set(months(connection)))
 
 
 def months(connection: Connection) -> Collection[Month]:
@@ -107,15 +107,15 @@ def drop_before(connection: Connection, horizon_ns: int) -> Collection[Month]:
     return old
 
 
-def _around(now_ns: int) -> set[Month]:
+def _ahead(now_ns: int) -> set[Month]:
     now = Month.of(now_ns)
-    return {now.plus(number) for number in range(-1, AHEAD + 1)}
+    return {now.plus(number) for number in range(AHEAD + 1)}
 
 
 def _missing(connection: Connection, now_ns: int) -> set[Month]:
     now = Month.of(now_ns)
     stray = _stray(connection, now.plus(-12 * BEHIND_YEARS), now.plus(AHEAD))
-    return (_around(now_ns) | set(stray)) - set(months(connection))
+    return (_ahead(now_ns) | set(stray)) - set(months(connection))
 
 
 def _stray(connection: Connection, oldest: Month, newest: Month) -> Collection[Month]:

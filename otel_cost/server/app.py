@@ -113,7 +113,7 @@ def create_app(
     told = ToldEvents(Events(ledger) if isinstance(ledger, SqlLedger) else None, clock)
     ingest = Ingest(pipeline, book, budgets, fence, told, config.server.max_body_bytes, clock)
     take_back = TakingBack(ledger, keys, metrics, budgets, used, clock)
-    keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, clock)
+    keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, config.server, clock)
     metrics.show(JobMetrics(keeping.schedulers))
     readiness = Readiness(ledger, pricer)
     report = HealthReport(ledger, keeping.failed, readiness, keeping.schedulers, lambda: book.pending, clock)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from otel_cost.ledger import compaction
+from otel_cost.book_settings import ServerSettings
+from otel_cost.ledger import compaction, partitions
+from otel_cost.ledger.archive import apply_retention
 from otel_cost.ledger.sql import SqlLedger
 from otel_cost.server.budgets import BudgetKeeping
 from otel_cost.server.jobs import Job, Scheduler
 from otel_cost.server.sharing import Sharing
+from otel_cost.settings_values import parse_duration
 from otel_cost.used_before import UsedBefore
 
 CATCH_UP_S: Final = 1.0
@@ -30,12 +33,17 @@ def listening(sharing: Sharing, used: UsedBefore, ledger: SqlLedger, clock: Call
     return Scheduler(jobs, ledger=ledger, lock=sharing.lock, clock=clock)
 
 
-def housekeeping(ledger: SqlLedger, budgets: BudgetKeeping, clock: Callable[[], int]) -> Scheduler:
+def housekeeping(
+    ledger: SqlLedger, budgets: BudgetKeeping, settings: ServerSettings, clock: Callable[[], int]
+) -> Scheduler:
     """What one server does for all."""
     jobs = [
         Job("budgets", _BUDGETS_S, budgets.look_after),
         Job("compaction", _HOUR_S, partial(_compaction, ledger, clock)),
+        Job("partitions", _HOUR_S, partial(_partitions, ledger, clock)),
     ]
+    if settings.retention != "off":
+        jobs.append(Job("retention", _HOUR_S, partial(_retention, ledger, settings, clock)))
     return Scheduler(jobs, ledger=ledger, lock=ledger.lock(_LOCK), clock=clock)
 
 
@@ -47,3 +55,14 @@ def _compaction(ledger: SqlLedger, clock: Callable[[], int]) -> str:
     with ledger.beside(writing=True) as connection:
         folded = compaction.fold(connection, clock())
     return f"{folded} rows of roll-ups folded" if folded else ""
+
+
+def _partitions(ledger: SqlLedger, clock: Callable[[], int]) -> str:
+    with ledger.transaction() as connection:
+        made = partitions.ensure_partitions(connection, clock())
+    return f"partitions made: {', '.join(map(str, made))}" if made else ""
+
+
+def _retention(ledger: SqlLedger, settings: ServerSettings, clock: Callable[[], int]) -> str:
+    done = apply_retention(ledger, clock(), keep_s=parse_duration(settings.retention), to=settings.archive)
+    return f"{done.removed} calls older than {settings.retention} taken out of the book" if done.removed else ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+from otel_cost.book_settings import ServerSettings
 from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.failures import failed_calls
 from otel_cost.ledger.sql import SqlLedger
@@ -38,13 +39,14 @@ class Keeping:
         take_back: TakingBack,
         budgets: BudgetKeeping,
         used: UsedBefore,
+        settings: ServerSettings,
         clock: Callable[[], int],
     ) -> Self:
         if not isinstance(ledger, SqlLedger):
             return cls(None, None, ())
         sharing = Sharing(ledger, pipeline, take_back, used.others_booked, clock, REMEMBERED_NS)
         listening = chores.listening(sharing, used, ledger, clock)
-        return cls(ledger, sharing, (listening, chores.housekeeping(ledger, budgets, clock)))
+        return cls(ledger, sharing, (listening, chores.housekeeping(ledger, budgets, settings, clock)))
 
     def begin(self) -> None:
         """Before the book is read for what later spans are judged against. Raises LedgerError."""
