@@ -28,6 +28,8 @@ from otel_cost.pipeline import Pipeline
 LOCK: Final = "sharing"
 JUDGED_NS: Final = 300 * 10**9
 """How far apart two spans of one call can be booked and still be compared by the server that has the lock."""
+AT_ONCE: Final = 20_000
+"""Entries that are read at once at most."""
 _TRIES: Final = 3
 
 TakeBack = Callable[[Sequence[Void]], Iterable[str]]
@@ -86,19 +88,28 @@ class Sharing:
             self._place = Place(found.high)
             self._judging.miss(own)
             return ""
+        voided = 0
+        while self._place.high < found.high or self._place.missing:
+            voided += self._hear(min(found.high, self._place.high + AT_ONCE), judges)
+            if self._place.high == found.high:
+                break
+        if found.count <= own:
+            return ""
+        self._changed()
+        return f"{found.count - own} entries of others, {voided} calls counted once"
+
+    def _hear(self, high: int, judges: bool) -> int:
         now_ns = self._clock()
-        # What was imported from long ago is nothing that a span which arrives now can be the same as.
-        since_ns = now_ns - self._remembered_ns
         with self._ledger.beside() as connection:
-            keys, place = tailing.read(connection, self._place, found.high, now_ns)
-            calls = [call for call in tailing.calls(connection, keys) if call.end_ns >= since_ns]
+            keys, place = tailing.read(connection, self._place, high, now_ns)
+            calls = tailing.calls(connection, keys)
         for call in calls:
-            self._pipeline.remember(call)
+            # What is booked long after it was (an import) must not push out what new spans may be the same as.
+            if call.end_ns >= now_ns - self._remembered_ns:
+                self._pipeline.remember(call)
         voided = self._judging.judge(calls) if judges else 0
         self._place = place
-        if found.count > own:
-            self._changed()
-        return f"{found.count - own} entries of others, {voided} calls counted once" if found.count > own else ""
+        return voided
 
 
 class Judging:
