@@ -7,7 +7,6 @@ call; and so does a process that finds a file which was written since it began.
 
 from __future__ import annotations
 
-import atexit
 import csv
 import io
 import json
@@ -20,9 +19,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
-from weakref import ref
 
 from otel_cost import semconv, shield
+from otel_cost.ending import at_end
 from otel_cost.forking import after_fork_in_child, at_end_of_child
 from otel_cost.model import NANO, CostRecord, Status, Void
 
@@ -80,7 +79,7 @@ class ExitExport:
         self._begin()
         after_fork_in_child(self._after_fork_in_child)
         at_end_of_child(self._at_end)
-        atexit.register(_at_exit, ref(self))
+        at_end(self._at_end)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # a signal's handler may end a span in the middle of it
@@ -194,9 +193,3 @@ def _cell(text: str) -> str:
 
 def _iso(at_ns: int) -> str:
     return (_EPOCH + timedelta(microseconds=at_ns // 1000)).isoformat().replace("+00:00", "Z")
-
-
-def _at_exit(export: ref[ExitExport]) -> None:
-    live = export()
-    if live is not None:
-        live._at_end()

@@ -40,7 +40,7 @@ class Spool:
         self._clear()
 
     def _clear(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the handler of a signal may end the process in the middle of it
         self._replaying = threading.Lock()
         self._own: deque[SpoolFile] = deque()
         self._adopted: SpoolFile | None = None

@@ -10,19 +10,18 @@ A process that is killed loses what is in its queue: what was taken within ``bat
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
-from weakref import ref
 
 from opentelemetry import context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY as _SUPPRESS  # pyright: ignore[reportPrivateUsage]
 
 from otel_cost import shield
 from otel_cost.book_settings import LedgerSettings
+from otel_cost.ending import at_end
 from otel_cost.forking import after_fork_in_child, around_fork, at_end_of_child
 from otel_cost.ledger.spool import Spool
 from otel_cost.ledger.spool_files import Batch
@@ -65,7 +64,7 @@ class LedgerWriter:
         around_fork(self._outlet.before_fork, self._outlet.after_fork_in_parent)
         after_fork_in_child(self._after_fork_in_child)
         at_end_of_child(self._at_end)
-        atexit.register(_at_exit, ref(self))
+        at_end(self._at_end)
 
     def _begin(self) -> None:
         # Re-entrant: a signal's handler may end a span while its thread is in here.
@@ -246,9 +245,3 @@ def _start(run: Callable[[], None], name: str, once: threading.Lock) -> None:
             threading.Thread(target=run, name=name, daemon=True).start()
         except RuntimeError:  # the interpreter is shutting down
             once.release()
-
-
-def _at_exit(writer: ref[LedgerWriter]) -> None:
-    live = writer()
-    if live is not None:
-        live._at_end()

@@ -46,7 +46,7 @@ class Outlet:
         self._begin()
 
     def _begin(self) -> None:
-        self._counting = threading.Lock()
+        self._counting = threading.RLock()  # a signal's handler may end a call in the middle of it
         self._writing = threading.Lock()
         """Held over whatever uses the book, so that nothing is under way when the process forks."""
         self._held_for_fork = False

@@ -15,23 +15,31 @@ from tests.support.postgres import Postgres, postgres_server
 
 
 class ReadAnew:
-    """A JSONL book that is opened for each call and closed after it: all that it knows is in its files."""
+    """A JSONL book that one ledger writes, and another answers for: opened after each write, so that all it knows is
+    in the files."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._closed = False
+        self._writer = open_ledger(url)
+        self._reader: Ledger | None = None
 
-    def __getattr__(self, name: str) -> Callable[..., object]:
-        def call(*args: object, **kwargs: object) -> object:
-            with open_ledger(self._url) as ledger:
-                if self._closed:
-                    ledger.close()
-                return getattr(ledger, name)(*args, **kwargs)
+    def __getattr__(self, name: str) -> object:
+        if name in ("write", "correct"):
+            self._forget()
+            return getattr(self._writer, name)
+        if self._reader is None:
+            self._reader = open_ledger(self._url)
+        return getattr(self._reader, name)
 
-        return call
+    def _forget(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def close(self) -> None:
-        self._closed = True
+        self._writer.close()
+        self._forget()
+        self._reader = self._writer
 
 
 LEDGERS: dict[str, Callable[[Path], Ledger]] = {
