@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from otel_cost import semconv
 from otel_cost.cli import Refusal
 from otel_cost.cli.output import printable, usd
 from otel_cost.config import Config, load_config
@@ -103,6 +105,7 @@ def command(
     )
     paths = [Path(file) for file in files]
     with ExitStack() as stack:
+        stack.enter_context(_counted_here())
         advance = stack.enter_context(_bar(sum(path.stat().st_size for path in paths)))
         importing = _importing(stack, config, wanted, advance, dry_run)
         bad = _all(context, importing, paths)
@@ -186,6 +189,18 @@ def _all(context: click.Context, importing: Importing, paths: Sequence[Path]) ->
         _tell(done)
         bad = bad or done.bad > 0
     return bad
+
+
+@contextmanager
+def _counted_here() -> Iterator[None]:
+    """The log's warnings of calls without a price are for servers: here they are counted, and the book has them."""
+    log = logging.getLogger(semconv.LOGGER)
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
