@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from otel_cost import shield
+from otel_cost.book_settings import ServerSettings
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.config import Config
 from otel_cost.errors import LedgerError
@@ -185,7 +186,7 @@ def test_rows_of_several_writers_become_one_and_nothing_else_changes(postgres: P
         one.write(recent[:1], booked_at_ns=NOON)
         two.write(recent[1:], booked_at_ns=NOON)
         before = _rows(one)
-        scheduler = chores.housekeeping(one, _no_budgets(clock), "off", clock)
+        scheduler = chores.housekeeping(one, _no_budgets(clock), ServerSettings(), clock)
         scheduler.run_due()
         assert "folded" in scheduler.last_runs["compaction"].outcome
         after = _rows(one)
@@ -229,7 +230,7 @@ def test_sums_of_yesterday_that_are_wrong_are_made_anew(
         connection.execute(update(rollups_15min).values(amount_nano=rollups_15min.c.amount_nano + 1))
         connection.execute(update(rollups_day).values(amount_nano=rollups_day.c.amount_nano + 1))
     clock.now_ns = NOON + DAY_NS
-    scheduler = chores.housekeeping(ledger, _no_budgets(clock), "off", clock)
+    scheduler = chores.housekeeping(ledger, _no_budgets(clock), ServerSettings(), clock)
     scheduler.run_due()
     assert "made anew" in scheduler.last_runs["sums"].outcome
     assert "not what its entries say" in caplog.text
@@ -242,7 +243,7 @@ def test_retention_removes_old_calls_and_keeps_their_sums(ledger: SqlLedger, clo
     """FEATURES C14."""
     ledger.write([record(0), record(9 * 86_400)], booked_at_ns=NOON)
     clock.now_ns = NOON + 10 * DAY_NS
-    scheduler = chores.housekeeping(ledger, _no_budgets(clock), "5d", clock)
+    scheduler = chores.housekeeping(ledger, _no_budgets(clock), ServerSettings(retention="5d"), clock)
     scheduler.run_due()
     assert scheduler.last_runs["retention"].outcome == "1 calls removed, their sums stay"
     assert ledger.booked([record(0).key, record(9 * 86_400).key]) == {record(9 * 86_400).key: True}
