@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -37,7 +39,7 @@ from otel_cost.pricing import load_catalog, pricer_of
 SOME_BAD: Final = 1
 """Exit code where some rows could not be booked."""
 STOPPED: Final = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as shells have it; after SIGTERM as well."""
 _MARKS: Final = "otel-cost-imports.json"
 
 
@@ -107,7 +109,8 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(_counted_here())
         advance = stack.enter_context(_bar(sum(path.stat().st_size for path in paths)))
-        importing = _importing(stack, config, wanted, advance, dry_run)
+        stop = stack.enter_context(_stoppable())
+        importing = _importing(stack, config, wanted, (advance, stop), dry_run)
         bad = _all(context, importing, paths)
     if dry_run:
         click.echo("Dry run: nothing was booked.")
@@ -140,7 +143,11 @@ def _label(said: str) -> tuple[str, str]:
 
 
 def _importing(
-    stack: ExitStack, config: Config, wanted: Wanted, advance: Callable[[int], None], dry_run: bool
+    stack: ExitStack,
+    config: Config,
+    wanted: Wanted,
+    seen: tuple[Callable[[int], None], Callable[[], bool]],
+    dry_run: bool,
 ) -> Importing:
     url = config.server.database
     file = _file_of(url)
@@ -155,7 +162,7 @@ def _importing(
     settler = Settler(
         config, book, pricer_of(config, load_catalog(config)), labels=dict(wanted.labels), preview=preview
     )
-    return Importing(settler, book, book.url, _memory(file, dry_run), wanted, advance)
+    return Importing(settler, book, book.url, _memory(file, dry_run), wanted, *seen)
 
 
 def _file_of(url: str) -> Path | None:
@@ -181,14 +188,33 @@ def _all(context: click.Context, importing: Importing, paths: Sequence[Path]) ->
     for path in paths:
         try:
             done = importing.run(path)
-        except KeyboardInterrupt:
-            click.echo(f"Stopped in {path}. What was booked stays; the same command goes on from there.", err=True)
-            context.exit(STOPPED)
         except OSError as error:
             raise Refusal(f"{path}: {error.strerror or error}") from error
         _tell(done)
+        if done.stopped:
+            click.echo(f"Stopped in {path}. What was booked stays; the same command goes on from there.", err=True)
+            context.exit(STOPPED)
         bad = bad or done.bad > 0
     return bad
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Whether a signal asked for a stop: an exception wherever it happens to strike could be lost, or cost a batch. A
+    second signal does not wait for the end of the row."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

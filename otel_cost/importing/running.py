@@ -57,6 +57,8 @@ class Imported:
     outside: int = 0
     """Calls outside the period."""
     bad: int = 0
+    stopped: bool = False
+    """Before its end, because that was asked for."""
     problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """Places and reasons of the first bad rows."""
     tally: Tally = field(default_factory=Tally)
@@ -92,6 +94,7 @@ class Importing:
         memory: How far earlier runs got.
         wanted: What was asked for.
         progress: Told how many bytes of a file were read since it was told last.
+        stop: Whether to stop, asked before each row; what was settled is written then.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Importing:
         memory: Memory,
         wanted: Wanted,
         progress: Callable[[int], None],
+        stop: Callable[[], bool],
     ) -> None:
         self._settler = settler
         self._book = book
@@ -109,6 +113,7 @@ class Importing:
         self._memory = memory
         self._wanted = wanted
         self._progress = progress
+        self._stop = stop
 
     def run(self, path: Path) -> Imported:
         """Import one file.
@@ -126,6 +131,9 @@ class Importing:
             asked = self._wanted.asked(form, self._name)
             mark = self._mark(path, asked)
             for row in rows:
+                if self._stop():
+                    done.stopped = True
+                    break
                 if mark is not None and done.skipped < mark.rows:
                     done.skipped += 1
                 elif not self._row(row, done):
