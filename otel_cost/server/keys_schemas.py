@@ -82,7 +82,9 @@ class Rotation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace: str = Field(default=DEFAULT_GRACE, description="How long the old one goes on: 0s ends it now")
+    grace: str = Field(
+        default=DEFAULT_GRACE, description="How long the old one goes on: 0s ends it now", examples=["24h"]
+    )
 
 
 def _state(key: StoredKey, now_ns: int) -> State:

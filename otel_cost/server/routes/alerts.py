@@ -57,7 +57,7 @@ def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access, d
         sum of the book."""
         return LostList(lost=[LostOf.of(hold) for hold in views.lost(principal_of(request), limit)])
 
-    def set_state(verb: str, summary: str) -> None:
+    def set_state(verb: str, summary: str, text: str) -> None:
         def act(request: Request, alert_id: _Id) -> AlertOf:
             who = principal_of(request)
             if who.scope and all(alert.id != alert_id for alert in views.alerts(who, limit=10_000)):
@@ -69,10 +69,10 @@ def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access, d
             return AlertOf.of(alert)
 
         routes.post(
-            f"/alerts/{{id}}/{verb}", summary=summary, name=f"{verb}_alert", responses=described(404),
+            f"/alerts/{{id}}/{verb}", summary=summary, description=text, name=f"{verb}_alert", responses=described(404),
             dependencies=[Depends(access.needs(Role.EDITOR))],
         )(act)  # fmt: skip
 
-    set_state("acknowledge", "Somebody looks into an alert")
-    set_state("resolve", "An alert is over")
+    set_state("acknowledge", "Somebody looks into an alert", "It is not active any more. Nothing else depends on it.")
+    set_state("resolve", "An alert is over", "It stays in the history. Nothing else depends on it.")
     return routes
