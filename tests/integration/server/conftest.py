@@ -56,3 +56,10 @@ def own_shop(tmp_path: Path, catalog: Catalog) -> Iterator[Server]:
     """The same, for one test alone."""
     with shops.shop(tmp_path, catalog) as running:
         yield running
+
+
+@pytest.fixture
+def live_server(config: Config, ledger: Ledger, pricer: Pricer) -> Iterator[Server]:
+    """As ``server``, with a clock that goes: for senders that have one themselves."""
+    with serving(create_app(config, ledger=ledger, pricer=pricer)) as running:
+        yield running
