@@ -1,18 +1,20 @@
 """Whether the sums that are kept beside the entries are what the entries say, day by day; and making them anew.
 
 What is compared is worked out anew from every entry, by the code that keeps the sums when calls are booked. A day at a
-time is in memory, and is read as it is at one instant, whoever writes meanwhile. Days whose calls were archived are left
-alone: of them the sums are all there is. Whether calls and entries fit together, ``otel_cost.ledger.soundness`` tells.
+time is in memory, and is read as it is at one instant, whoever writes meanwhile. Days whose calls were archived are
+left alone: of them the sums are all there is. Whether calls and entries fit together is told by
+``otel_cost.ledger.soundness``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Table, case, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Table, case, delete, func, literal, or_, select, text, update
 
 from otel_cost.ledger import asking
 from otel_cost.ledger.horizon import horizon_ns
@@ -53,8 +55,8 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One row that is not what the entries say. ``expected`` and ``found`` name the numbers that differ; "nothing" where
-    there should be, or is, no such row."""
+    """One row that is not what the entries say. ``expected`` and ``found`` name the numbers that differ; "nothing"
+    where there should be, or is, no such row."""
 
     table: str
     what: str
@@ -95,7 +97,8 @@ def verify(ledger: SqlLedger, which: Sequence[int] | None = None, *, told: Told 
             break
         with ledger.snapshot() as connection:
             if day_ns >= horizon_ns(connection):
-                found += islice(_of_day(connection, day_ns), MOST - len(found))
+                with closing(_of_day(connection, day_ns)) as more:
+                    found += islice(more, MOST - len(found))
         told(1)
     return tuple(found)
 
@@ -143,7 +146,7 @@ def _worked_out(connection: Connection, day_ns: int) -> Added:
     return RollUps().of(entries_of(connection, day_ns, day_ns + DAY_NS))
 
 
-def _of_day(connection: Connection, day_ns: int) -> Iterator[Finding]:
+def _of_day(connection: Connection, day_ns: int) -> Generator[Finding, None, None]:
     yield from _of_entries(connection, day_ns)
     added = _worked_out(connection, day_ns)
     names = _Names(connection, added.dims)
@@ -165,10 +168,11 @@ def _of_entities(connection: Connection, day_ns: int, added: Added, names: _Name
     table, columns = entity_days, (*_SUMMED, "first_ns", "last_ns")
     key = (table.c.kind, table.c.day_ns, table.c.entity, table.c.dims_id)
     statement = select(*key, *(table.c[name] for name in columns)).where(_kinds(table), table.c.day_ns == day_ns)
-    found = ((row[:4], row[4:]) for row in connection.execute(statement, execution_options={"yield_per": 2000}))
-    for (kind, _, entity, dims_id), *values in _differing(added.entities, found):
-        what = f"{asking.iso(day_ns)}, {kind} {entity!r:.80} of {names.of(dims_id)}"
-        yield _finding(table, what, columns, *values)
+    with connection.execute(statement, execution_options={"yield_per": 2000}) as found:
+        rows = ((row[:4], row[4:]) for row in found)
+        for (kind, _, entity, dims_id), *values in _differing(added.entities, rows):
+            what = f"{asking.iso(day_ns)}, {kind} {entity!r:.80} of {names.of(dims_id)}"
+            yield _finding(table, what, columns, *values)
 
 
 def _of_bins(connection: Connection, day_ns: int, added: Added, names: _Names) -> Iterator[Finding]:
@@ -183,23 +187,24 @@ def _of_bins(connection: Connection, day_ns: int, added: Added, names: _Names) -
 
 
 def _of_entries(connection: Connection, day_ns: int) -> Iterator[Finding]:
-    """Calls whose entries do not sum to the last one: something was taken back that had not been posted so."""
+    """Calls whose entries do not sum to the last one, for something was taken back that had not been posted so; and
+    those whose parts do not sum to the amount."""
     last = entries.c.sequence == records.c.sequence
-    astray = [func.sum(entries.c[name]) != func.sum(case((last, entries.c[name]), else_=0)) for name in _SUMMED]
-    parts = sum((entries.c[name] for name in PART_COLUMNS[1:]), entries.c[PART_COLUMNS[0]])
-    in_parts = func.sum(case((parts != entries.c.amount_nano, 1), else_=0)) != 0
-    columns = (*_SUMMED, "sum of parts")
-    posted = (func.sum(case((last, entries.c[name]), else_=0)) for name in _SUMMED)
-    summed = (func.sum(entries.c[name]) for name in _SUMMED)
+    whole = sum((entries.c[name] for name in PART_COLUMNS[1:]), entries.c[PART_COLUMNS[0]])
+    in_parts = func.sum(case((whole != entries.c.amount_nano, 1), else_=0))
+    posted = [*(func.sum(case((last, entries.c[name]), else_=0)) for name in _SUMMED), literal(0)]
+    summed = [*(func.sum(entries.c[name]) for name in _SUMMED), in_parts]
     statement = (
-        select(entries.c.record_key, *posted, func.sum(entries.c.amount_nano), *summed, func.sum(parts))
+        select(entries.c.record_key, *posted, *summed)
         .join_from(entries, records, of_its_record())
         .where(*_within(entries.c.occurred_ns, day_ns))
         .group_by(entries.c.record_key)
-        .having(or_(in_parts, *astray))
+        .having(or_(*(should != there for should, there in zip(posted, summed, strict=True))))
     )
+    columns = (*_SUMMED, "entries of other parts")
     for key, *values in connection.execute(statement):
-        yield _finding(entries, f"call {key}", columns, values[: len(columns)], values[len(columns) :])
+        numbers = list(map(int, values))
+        yield _finding(entries, f"call {key}", columns, numbers[: len(columns)], numbers[len(columns) :])
 
 
 def _of_dims(connection: Connection) -> Iterator[Finding]:
@@ -215,7 +220,7 @@ def _differing(
     left = {key: values for key, values in expected.items() if any(values[: len(_SUMMED)])}
     for row_key, row in found:
         key: KeyT = tuple(row_key)  # type: ignore[assignment]
-        values: Sequence[int] | None = list(map(int, row))
+        values = list(map(int, row))
         if not any(values[: len(_SUMMED)]):
             continue
         should = left.pop(key, None)
@@ -233,14 +238,15 @@ def _finding(
     found: Sequence[int] | None,
 ) -> Finding:
     """With the numbers that differ alone."""
-    differing = [
-        index for index in range(len(columns)) if expected is None or found is None or expected[index] != found[index]
-    ]
-
-    def shown(values: Sequence[int] | None) -> str:
-        return "nothing" if values is None else ", ".join(f"{columns[index]} {values[index]}" for index in differing)
-
-    return Finding(table.name, what, shown(expected), shown(found))
+    none = [None] * len(columns)
+    pairs = zip(columns, expected or none, found or none, strict=True)
+    differing = [(name, should, there) for name, should, there in pairs if should != there]
+    return Finding(
+        table.name,
+        what,
+        "nothing" if expected is None else ", ".join(f"{name} {should}" for name, should, _ in differing),
+        "nothing" if found is None else ", ".join(f"{name} {there}" for name, _, there in differing),
+    )
 
 
 class _Names:

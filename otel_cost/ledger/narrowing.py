@@ -1,4 +1,4 @@
-"""Where the calls of one session, user, ... are: found by the sums by the day, so that others are not looked through."""
+"""Where the calls of one session, user, ... are, by the sums by the day: so that others are not looked through."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LABELS: Final = tuple(kind for kind in ENTITY_KINDS if kind != "trace")
 
 
 def where_calls_are(connection: Connection, query: CallQuery) -> tuple[Span, ...] | None:
-    """The times that have all calls of the page; None where ``query`` names no entity, or asks for those without one."""
+    """The times that have all calls of the page; None where ``query`` names no entity, or asks for calls of none."""
     kind = next((kind for kind in _LABELS if query.filters.get(kind)), None)
     if kind is None:
         return None

@@ -1,4 +1,4 @@
-"""Pieces of time as rows of a statement, handed over in one parameter: it is the same statement for any number of them."""
+"""Pieces of time as rows, handed over in one parameter: the statement is the same for any number of them."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def _book(connection: Connection, calls: int) -> Iterator[float]:
 
 
 def _call(number: int, calls: int) -> CostRecord:
-    """The ``number``-th of ``calls``, evenly over the days. A session is one team's, with a model or two."""
+    """The ``number``-th of ``calls``, evenly over the days. A session is one user's of one team, with a model or two."""
     dice = random.Random(number)
     start_ns = FIRST_DAY + number * DAYS * DAY_NS // calls + dice.randrange(DAYS * DAY_NS // calls)
     session = (number * SESSIONS // COPIES // calls + dice.choice([0, 0, 1])) % (SESSIONS // COPIES)
@@ -123,7 +123,7 @@ def _call(number: int, calls: int) -> CostRecord:
         response_id=f"resp_{dice.getrandbits(96):024x}",
         labels={
             "service": f"{team}-api", "environment": "production", "team": team, "feature": "search",
-            "session": f"session-0-{session}", "user": f"user-{dice.randrange(USERS)}",
+            "session": f"session-0-{session}", "user": f"user-{session % USERS}",
             "execution": f"execution-0-{number // CALLS_AN_EXECUTION}",
         },
         process="host-1",

@@ -49,7 +49,6 @@ LEDGERS: dict[str, Callable[[Path], Ledger]] = {
     "sqlite-memory": lambda _: open_ledger("sqlite://"),
 }
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
-SQL_LEDGERS = [*(name for name in sorted(LEDGERS) if name.startswith("sqlite")), POSTGRES]
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +61,15 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(params=[*sorted(LEDGERS), POSTGRES])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     if request.param == "postgres":
-        opened: Ledger = open_ledger(_new_database(request.getfixturevalue("postgres")))
+        opened: Ledger = open_ledger(new_database(request.getfixturevalue("postgres")))
     else:
         opened = LEDGERS[request.param](tmp_path)
     yield opened
     opened.close()
 
 
-def _new_database(server: Postgres) -> str:
+def new_database(server: Postgres) -> str:
+    """The URL of an empty one."""
     name = f"book_{uuid.uuid4().hex}"
     server.run(f"CREATE DATABASE {name}")
     return server.url(name)

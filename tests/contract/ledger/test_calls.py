@@ -117,6 +117,29 @@ def test_calls_of_a_session_that_came_back_after_days(ledger: Ledger) -> None:
     assert [call.record.key for call in ledger.calls(part)] == [calls[50].key]
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [{"session": "s1"}, {"user": "ada", "status": "priced"}, {"session": "s2", "user": "ada"}, {"session": "s0", "catalog": "v1"}],
+)  # fmt: skip
+def test_pages_of_one_session(ledger: Ledger, filters: dict[str, str]) -> None:
+    live(ledger, Random(42), calls=150)
+
+    def asked(call: BookedCall) -> bool:
+        record = call.record
+        said = {**record.labels, "status": str(record.charge.status), "catalog": record.charge.catalog}
+        return all(said.get(name) == value for name, value in filters.items())
+
+    period = CallQuery(MIDNIGHT + 10**13, END - 10**13, limit=1000)
+    expected = [call for call in ledger.calls(period) if asked(call)]
+    assert len(expected) > 5
+    pages: list[BookedCall] = []
+    after: tuple[int, str] | None = None
+    while page := ledger.calls(replace(period, filters=filters, after=after, limit=3)):
+        pages += page
+        after = (page[-1].record.start_ns, page[-1].record.key)
+    assert pages == expected
+
+
 def test_the_calls_of_a_trace_in_their_order(ledger: Ledger) -> None:
     live(ledger, Random(41), calls=60)
     for number in range(30):
