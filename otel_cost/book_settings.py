@@ -73,8 +73,8 @@ class ServerSettings:
     retention: str = "off"
     """How long calls stay in the book one by one, for instance ``400d``; their sums stay. ``off``: for good."""
     archive: Path | None = None
-    """Directory that ``retention`` puts calls into, as ``otel-cost archive`` does, before they leave the book. None: they
-    are given up."""
+    """Directory that ``retention`` puts calls into, as ``otel-cost archive`` does, before they leave the book. None:
+    they are given up."""
     log_format: str = "text"
     """``text``, or ``json``: one object a line."""
 
