@@ -44,12 +44,15 @@ def check_by_day(query: SummaryQuery) -> None:
             raise ValueError(f"sums by the day are not kept by {name!r:.80}; allowed: {', '.join(ROLLED_UP)}")
 
 
-def by_day(statement: Statement, day_ns: ColumnElement[int], query: SummaryQuery) -> Statement:
-    """``statement`` within the days and the filters of ``query``; ``dims`` must be among its tables."""
+def within_days(day_ns: ColumnElement[int], query: SummaryQuery) -> tuple[ColumnElement[bool], ...]:
+    """That a row is of one of the days that ``query`` touches."""
     first, last = whole_days(query.from_ns, query.to_ns)
-    return statement.where(
-        day_ns >= first, day_ns < last, *(dims.c[name] == value for name, value in query.filters.items())
-    )
+    return (day_ns >= first, day_ns < last)
+
+
+def filtered(query: SummaryQuery) -> tuple[ColumnElement[bool], ...]:
+    """What ``query`` filters by; ``dims`` must be among the statement's tables."""
+    return tuple(dims.c[name] == value for name, value in query.filters.items())
 
 
 def _top(connection: Connection, kind: str, query: SummaryQuery, limit: int) -> list[str]:
@@ -58,7 +61,8 @@ def _top(connection: Connection, kind: str, query: SummaryQuery, limit: int) -> 
     of_day = select(entity_days.c.entity, func.sum(entity_days.c.amount_nano).label("amount"))
     if query.filters:
         of_day = of_day.join(dims, dims.c.id == entity_days.c.dims_id)
-    of_day = by_day(of_day.where(entity_days.c.kind == kind, _STANDS), entity_days.c.day_ns, query)
+    of_day = of_day.where(entity_days.c.kind == kind, _STANDS, *within_days(entity_days.c.day_ns, query))
+    of_day = of_day.where(*filtered(query))
     found = of_day.group_by(entity_days.c.day_ns, entity_days.c.entity).subquery()
     dearest = select(found.c.entity).group_by(found.c.entity).order_by(func.sum(found.c.amount).desc(), found.c.entity)
     return list(connection.execute(dearest.limit(limit)).scalars())
@@ -77,9 +81,10 @@ def _rows(
         )
         .join_from(entity_days, dims, dims.c.id == entity_days.c.dims_id)
         .where(entity_days.c.kind == kind, entity_days.c.entity.in_(chosen), _STANDS)
+        .where(*within_days(entity_days.c.day_ns, query), *filtered(query))
         .group_by(*by)
     )
-    found = connection.execute(by_day(statement, entity_days.c.day_ns, query)).all()
+    found = connection.execute(statement).all()
     keys = 1 + len(query.group_by)
     times: dict[Key, tuple[int, int]] = {}
     for row in found:

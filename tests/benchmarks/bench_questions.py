@@ -29,6 +29,7 @@ MILLION: Final = 1_000_000
 NOW: Final = END - 7 * 60 * 10**9 + 123
 """Between two quarters of an hour, on the book's last day."""
 TODAY: Final = NOW // DAY_NS * DAY_NS
+HOUR_NS: Final = DAY_NS // 24
 MODEL: Final = ("provider", "model")
 SHARES: Final = (0.5, 0.95, 0.99)
 
@@ -47,7 +48,7 @@ def questions(ledger: SqlLedger) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "series of 30 UTC days", lambda: ledger.series(by(month, *MODEL), _edges(UTC, 30))
     yield "series of 30 days of Berlin", lambda: ledger.series(by(month, *MODEL), _edges(ZoneInfo("Europe/Berlin"), 30))
     yield "series of 30 days of Los Angeles", lambda: ledger.series(month, _edges(ZoneInfo("America/Los_Angeles"), 30))
-    hours = [NOW - hour * DAY_NS // 24 for hour in range(24, -1, -1)]
+    hours = [TODAY + (NOW - TODAY) // HOUR_NS * HOUR_NS - hour * HOUR_NS for hour in range(23, -1, -1)] + [NOW]
     yield "series of 24 hours by provider", lambda: ledger.series(SummaryQuery(hours[0], NOW, ("provider",)), hours)
     for kind in ("session", "user", "execution", "trace"):
         for name, query in (("today", today), ("7 days", week), ("30 days", month)):

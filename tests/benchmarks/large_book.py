@@ -98,7 +98,7 @@ def _book(connection: Connection, calls: int) -> Iterator[float]:
 
 
 def _call(number: int, calls: int) -> CostRecord:
-    """The ``number``-th of ``calls``, evenly over the days. A session is one user's of one team, with a model or two."""
+    """The ``number``-th of ``calls``, evenly over the days. A session is one user's and team's, with a model or two."""
     dice = random.Random(number)
     start_ns = FIRST_DAY + number * DAYS * DAY_NS // calls + dice.randrange(DAYS * DAY_NS // calls)
     session = (number * SESSIONS // COPIES // calls + dice.choice([0, 0, 1])) % (SESSIONS // COPIES)

@@ -119,10 +119,15 @@ def test_calls_of_a_session_that_came_back_after_days(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     "filters",
-    [{"session": "s1"}, {"user": "ada", "status": "priced"}, {"session": "s2", "user": "ada"}, {"session": "s0", "catalog": "v1"}],
-)  # fmt: skip
+    [
+        {"session": "s1"},
+        {"user": "ada", "status": "priced"},
+        {"session": "s2", "user": "ada"},
+        {"session": "s0", "catalog": "v1"},
+    ],
+)
 def test_pages_of_one_session(ledger: Ledger, filters: dict[str, str]) -> None:
-    live(ledger, Random(42), calls=150)
+    live(ledger, Random(42), calls=80)
 
     def asked(call: BookedCall) -> bool:
         record = call.record
@@ -134,7 +139,7 @@ def test_pages_of_one_session(ledger: Ledger, filters: dict[str, str]) -> None:
     assert len(expected) > 5
     pages: list[BookedCall] = []
     after: tuple[int, str] | None = None
-    while page := ledger.calls(replace(period, filters=filters, after=after, limit=3)):
+    while page := ledger.calls(replace(period, filters=filters, after=after, limit=4)):
         pages += page
         after = (page[-1].record.start_ns, page[-1].record.key)
     assert pages == expected
