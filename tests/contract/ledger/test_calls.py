@@ -63,18 +63,18 @@ def test_a_void_is_seen_with_what_it_was_counted_as(ledger: Ledger) -> None:
 
 
 def test_the_newest_come_first_page_by_page(ledger: Ledger) -> None:
-    live(ledger, Random(40), calls=90)
+    live(ledger, Random(40), calls=60)
     twins = [replace(record(500 + number), start_ns=MIDNIGHT, end_ns=MIDNIGHT) for number in range(30)]
     ledger.write(twins, booked_at_ns=NOON)
     query = CallQuery(MIDNIGHT, END, limit=1000)
     whole = list(ledger.calls(query))
     places = [(call.record.start_ns, call.record.key) for call in whole]
     assert places == sorted(places, reverse=True)
-    assert len(set(places)) == len(places) > 60
+    assert len(set(places)) == len(places) > 50
     pages: list[BookedCall] = []
     after: tuple[int, str] | None = None
-    while page := ledger.calls(replace(query, after=after, limit=7)):
-        assert len(page) == 7 or len(pages) + len(page) == len(whole)
+    while page := ledger.calls(replace(query, after=after, limit=20)):
+        assert len(page) == 20 or len(pages) + len(page) == len(whole)
         pages += page
         after = (page[-1].record.start_ns, page[-1].record.key)
     assert pages == whole
@@ -146,14 +146,14 @@ def test_pages_of_one_session(ledger: Ledger, filters: dict[str, str]) -> None:
 
 
 def test_the_calls_of_a_trace_in_their_order(ledger: Ledger) -> None:
-    live(ledger, Random(41), calls=60)
-    for number in range(30):
+    live(ledger, Random(41), calls=24)
+    for number in range(12):
         trace_id = f"{number:032x}"
         found = ledger.calls_of_trace(trace_id)
         assert [call.record.trace_id for call in found] == [trace_id] * len(found)
         starts = [call.record.start_ns for call in found]
         assert starts == sorted(starts)
-    of_all = [len(ledger.calls_of_trace(f"{number:032x}")) for number in range(30)]
+    of_all = [len(ledger.calls_of_trace(f"{number:032x}")) for number in range(12)]
     assert sum(of_all) == len(ledger.calls(CallQuery(MIDNIGHT, END, limit=1000)))
     assert max(of_all) == 2
     assert list(ledger.calls_of_trace("")) == list(ledger.calls_of_trace("0")) == []

@@ -21,23 +21,23 @@ def from_entries(query: SummaryQuery) -> SummaryQuery:
 
 def test_a_summary_is_the_same_out_of_roll_ups_and_entries(ledger: Ledger) -> None:
     random = Random(20)
-    live(ledger, random, calls=150)
+    live(ledger, random, calls=100)
     whole = SummaryQuery(MIDNIGHT, END)
-    asked = [replace(whole, group_by=names) for names in GROUPINGS] + [questions(random) for _ in range(150)]
+    asked = [replace(whole, group_by=names) for names in GROUPINGS] + [questions(random) for _ in range(30)]
     answered = 0
     for query in asked:
         summary = ledger.summary(query)
         expected = ledger.summary(from_entries(query))
         assert (summary.total, summary.rows) == (expected.total, expected.rows), query
         answered += len(summary.rows)
-    assert answered > 200
-    assert ledger.summary(whole).total.calls > 50
+    assert answered > 30
+    assert ledger.summary(whole).total.calls > 30
 
 
 def test_unpriced_calls_are_the_same_out_of_roll_ups_and_entries(ledger: Ledger) -> None:
     random = Random(21)
     live(ledger, random, calls=100)
-    for query in [SummaryQuery(MIDNIGHT, END), *(questions(random) for _ in range(40))]:
+    for query in [SummaryQuery(MIDNIGHT, END), *(questions(random) for _ in range(10))]:
         found = ledger.unpriced(query)
         assert found == ledger.unpriced(from_entries(query)), query
     assert len(ledger.unpriced(SummaryQuery(MIDNIGHT, END))) > 3
@@ -46,7 +46,7 @@ def test_unpriced_calls_are_the_same_out_of_roll_ups_and_entries(ledger: Ledger)
 def test_a_series_is_a_summary_of_each_part(ledger: Ledger) -> None:
     random = Random(22)
     live(ledger, random, calls=100)
-    for _ in range(25):
+    for _ in range(8):
         query = questions(random)
         between = sorted(at for at in islice(instants(random), 12) if query.from_ns < at < query.to_ns)
         edges = [query.from_ns, *between, query.to_ns]
