@@ -20,7 +20,7 @@ from otel_cost.book_settings import ServerSettings
 from otel_cost.budgets.stores import wire
 from otel_cost.errors import LedgerError
 from otel_cost.server import otlp, problems
-from otel_cost.server.access import KEY_HEADER, LOCAL, Access, Principal
+from otel_cost.server.access import KEY_HEADER, LOCAL, Access, Principal, Role, require
 from otel_cost.server.keys_ring import FRESH_S
 from otel_cost.server.otlp import Encoding
 from otel_cost.server.rate_limit import Buckets, headers, network_of
@@ -103,6 +103,8 @@ class Gate:
         request = Request(scope)
         try:
             who = await self._access.who(request)
+            if request.url.path in _OTLP_PATHS:
+                require(who, Role.INGEST)  # here, to be told in OTLP's words
             more = self._counted(request, who)
         except HTTPException as error:
             await _refusal(request, error.status_code, error.detail, error.headers)(scope, receive, send)
