@@ -17,20 +17,19 @@ def horizon_ns(connection: Connection) -> int:
 
 
 def require_kept(connection: Connection, from_ns: int) -> None:
-    """Return if every call since ``from_ns`` (UTC ns) is in the book by itself.
-
-    Raises:
-        ArchivedError: some are not. The text says where the files are.
-    """
+    """Return if every call since ``from_ns`` (UTC ns) is in the book by itself; ArchivedError if some are not."""
     horizon = horizon_ns(connection)
-    if from_ns >= horizon:
-        return
-    place = connection.execute(select(archived.c.place).order_by(archived.c.day_ns.desc()).limit(1)).scalar_one()
-    where = f"archived in {place}" if place else "no longer kept one by one"
-    raise ArchivedError(
-        f"calls before {day_name(horizon)} (UTC) are {where}: ask from then on. For before that the book still has the"
-        " sums by provider, model, team and the other few, and by session and user, as they are now"
-    )
+    if from_ns < horizon:
+        raise ArchivedError(
+            f"calls before {day_name(horizon)} (UTC) are archived: ask from then on. Of the days before, the book has"
+            " the sums as they are now: by provider, model, team and the like, and by session and user"
+        )
+
+
+def require_listed(connection: Connection, from_ns: int, to_ns: int) -> None:
+    """As :func:`require_kept`, for lists: one that is to begin with the oldest (0) begins where there are calls."""
+    if from_ns or to_ns <= horizon_ns(connection):
+        require_kept(connection, from_ns)
 
 
 def day_name(day_ns: int) -> str:

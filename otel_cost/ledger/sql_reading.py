@@ -19,6 +19,7 @@ from otel_cost.ledger import (
     queries_unpriced,
 )
 from otel_cost.ledger.base import Standing
+from otel_cost.ledger.horizon import horizon_ns, require_kept, require_listed
 from otel_cost.ledger.questions import (
     BookedCall,
     CallQuery,
@@ -65,6 +66,7 @@ class SqlReading(ABC):
 
     def calls(self, query: CallQuery) -> Sequence[BookedCall]:
         with self._reading() as connection:
+            require_listed(connection, query.from_ns, query.to_ns)
             return queries_calls.calls(connection, query)
 
     def calls_of_trace(self, trace_id: str) -> Sequence[BookedCall]:
@@ -77,12 +79,14 @@ class SqlReading(ABC):
 
     def disagreements(self, query: SummaryQuery) -> tuple[Disagreement, ...]:
         with self._reading() as connection:
+            require_kept(connection, query.from_ns)
             return queries_disagreements.disagreements(connection, query)
 
     def standing(
         self, from_ns: int, to_ns: int, *, after: tuple[int, str] | None = None, limit: int = 1000
     ) -> Sequence[Standing]:
         with self._reading() as connection:
+            require_listed(connection, from_ns, to_ns)
             return queries.standing(connection, from_ns, to_ns, after, limit)
 
     def booked(self, keys: Collection[str]) -> Mapping[str, bool]:
@@ -99,6 +103,11 @@ class SqlReading(ABC):
     def recent(self, since_ns: int, limit: int) -> Sequence[CostRecord]:
         with self._reading() as connection:
             return queries.recent(connection, since_ns, limit)
+
+    def horizon(self) -> int:
+        """Where the days begin that are not closed (UTC ns, a midnight): see ``otel_cost.ledger.retention``."""
+        with self._reading() as connection:
+            return horizon_ns(connection)
 
     def check(self) -> None:
         with self._reading() as connection:

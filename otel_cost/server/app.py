@@ -28,6 +28,7 @@ from otel_cost.server.book_totals import BookTotals
 from otel_cost.server.budget_calls import BudgetCalls
 from otel_cost.server.budget_views import BudgetViews
 from otel_cost.server.budgets import BudgetKeeping, open_budget_store
+from otel_cost.server.closed_days import ClosedDays
 from otel_cost.server.fence import Fence
 from otel_cost.server.health import HealthReport
 from otel_cost.server.ingest import Ingest
@@ -111,7 +112,8 @@ def create_app(
         clock_ns=clock,
     )
     told = ToldEvents(Events(ledger) if isinstance(ledger, SqlLedger) else None, clock)
-    ingest = Ingest(pipeline, book, budgets, fence, told, config.server.max_body_bytes, clock)
+    closed = ClosedDays(ledger, clock)
+    ingest = Ingest(pipeline, book, budgets, fence, told, closed, config.server.max_body_bytes, clock)
     take_back = TakingBack(ledger, keys, metrics, budgets, used, clock)
     keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, config.server, clock)
     metrics.show(JobMetrics(keeping.schedulers))

@@ -17,6 +17,7 @@ from otel_cost.pipeline import Pipeline
 from otel_cost.server import otlp
 from otel_cost.server.book import Book
 from otel_cost.server.budgets import BudgetKeeping
+from otel_cost.server.closed_days import ClosedDays
 from otel_cost.server.fence import Fence
 from otel_cost.server.otlp import Encoding, Rejected
 from otel_cost.server.told import ToldEvents
@@ -41,6 +42,7 @@ class Ingest:
         budgets: Count them against limits.
         fence: What keys with a scope may send.
         told: Keeps what apps tell of their own budgets.
+        closed: Days that nothing is booked on any more.
         max_bytes: Largest decompressed body.
         clock: UTC nanoseconds.
     """
@@ -52,6 +54,7 @@ class Ingest:
         budgets: BudgetKeeping,
         fence: Fence,
         told: ToldEvents,
+        closed: ClosedDays,
         max_bytes: int,
         clock: Callable[[], int],
     ) -> None:
@@ -60,6 +63,7 @@ class Ingest:
         self._budgets = budgets
         self._fence = fence
         self._told = told
+        self._closed = closed
         self._max_bytes = max_bytes
         self._clock = clock
         self._turn = threading.Lock()
@@ -74,7 +78,7 @@ class Ingest:
         request = otlp.parse_traces(otlp.decompress(body, content_encoding, self._max_bytes), encoding)
         rejected = Rejected()
         on_time = [self._on_time(span, rejected) for span in otlp.spans_of(request, rejected)]
-        spans = self._fence.spans(on_time, scope, rejected)
+        spans = self._fence.spans(self._closed.without(on_time, rejected), scope, rejected)
         self._book.make_room()
         with self._turn, self._fence.within(scope):
             for span in spans:
@@ -91,7 +95,7 @@ class Ingest:
             for charge in otlp.charges_of(request)
             if (record := _record(charge, rejected))
         ]
-        records = self._fence.records(said, scope, rejected)
+        records = self._fence.records(self._closed.without(said, rejected), scope, rejected)
         self._book.make_room()
         with self._turn, self._fence.within(scope):
             for record in records:
@@ -122,7 +126,7 @@ class Ingest:
             LedgerError: nothing was booked; it may be repeated.
         """
         rejected = Rejected()
-        allowed = self._fence.spans(spans, scope, rejected)
+        allowed = self._fence.spans(self._closed.without(spans, rejected), scope, rejected)
         if rejected.count:
             return (), rejected
         self._book.make_room()

@@ -13,12 +13,12 @@ from starlette.exceptions import HTTPException
 
 from otel_cost import semconv
 from otel_cost.budgets.stores import wire
-from otel_cost.errors import BudgetStoreBusy, BudgetStoreUnavailable, LedgerError
+from otel_cost.errors import ArchivedError, BudgetStoreBusy, BudgetStoreUnavailable, LedgerError
 from otel_cost.model import Kind
 from otel_cost.server.schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
-ALWAYS: Final = (400, 401, 403, 429, 503)
+ALWAYS: Final = (400, 401, 403, 410, 429, 503)
 """Problems that any route may have."""
 _WHEN: Final = {
     400: "A parameter is wrong; `field` names it",
@@ -26,6 +26,7 @@ _WHEN: Final = {
     403: "A key of another role is needed",
     404: "There is no such thing, or it is out of the key's scope",
     409: "It is there already, and is another one",
+    410: "Calls of these days were archived: of them there are sums, by what roll-ups are kept by",
     413: "The body is too large",
     429: "Too many requests with this key; see Retry-After",
     503: "The book, or the store of budgets, cannot be read or written right now; see Retry-After",
@@ -71,6 +72,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ArchivedError, _archived)
     app.add_exception_handler(LedgerError, _ledger)
     app.add_exception_handler(BudgetStoreBusy, _store_busy)
     app.add_exception_handler(BudgetStoreUnavailable, _store_unavailable)
@@ -94,6 +96,10 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return problem(error.status_code, error.detail, headers=dict(error.headers or {}))
+
+
+async def _archived(_request: Request, error: Exception) -> Response:
+    return problem(410, str(error))
 
 
 async def _ledger(_request: Request, error: Exception) -> Response:
