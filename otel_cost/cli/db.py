@@ -184,4 +184,4 @@ def _entries(ledger: SqlLedger) -> int:
 
 
 def _mib(file: Path) -> str:
-    return f"{file.stat().st_size / 2**20:.1f}"
+    return f"{file.stat().st_size / 2**20:.2f}"

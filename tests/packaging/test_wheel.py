@@ -58,6 +58,7 @@ def test_the_wheel_holds_both_packages_typed_and_nothing_else(wheel: Path) -> No
     assert top == {"otel_cost", "otel_cost_instrumentation"}
     assert {"otel_cost/py.typed", "otel_cost_instrumentation/py.typed"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    assert {"otel_cost/ledger/migrations/env.py", "otel_cost/ledger/migrations/versions/r0001_records.py"} <= set(names)
 
 
 def test_every_source_module_is_in_the_wheel(wheel: Path) -> None:

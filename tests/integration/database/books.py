@@ -8,15 +8,17 @@ from typing import Final
 
 from sqlalchemy import Connection, MetaData, inspect, select, text
 
+from otel_cost.ledger import upgrading
+from otel_cost.ledger.migrations import VERSION_TABLE
 from otel_cost.ledger.partitions import Month
 from otel_cost.ledger.schema import DAY_NS
 from otel_cost.ledger.schema import metadata as of_today
-from otel_cost.ledger.sql import SqlLedger
+from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.model import CostRecord, Opinion, OpinionSource
 from tests.contract.ledger.books import again, priced, record, settled_elsewhere, unpriced
 
-OCTOBER: Final = Month(2026, 10)
-NOVEMBER: Final = Month(2026, 11)
+OCTOBER: Final = Month(2025, 10)
+NOVEMBER: Final = Month(2025, 11)
 BOOKED: Final = NOVEMBER.end_ns
 
 
@@ -28,7 +30,7 @@ def call(number: int, start_ns: int, **labels: str) -> CostRecord:
 
 
 def calls(count: int = 200, *, first: int = 0) -> list[CostRecord]:
-    """As many in October as in November 2026, spread over the days."""
+    """As many in October as in November 2025, spread over the days."""
     return [
         call(number, OCTOBER.start_ns + 61 * DAY_NS * (number - first) // count, team=f"team{number % 3}")
         for number in range(first, first + count)
@@ -42,6 +44,15 @@ def fill(ledger: SqlLedger, count: int = 200) -> list[CostRecord]:
     ledger.write([again(made[number], priced(77)) for number in range(0, count, 20)], booked_at_ns=BOOKED + 1)
     ledger.write([again(made[1], settled_elsewhere(), counted_as=made[2].key)], booked_at_ns=BOOKED + 2)
     return made
+
+
+def of_the_last_release(url: str, count: int = 200) -> None:
+    """A book as release 0.1 leaves it: without a word about its revision."""
+    with open_ledger(url) as ledger:
+        fill(ledger, count)
+        with ledger.transaction() as connection:
+            upgrading.downgrade(connection, upgrading.FIRST)
+            connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
 
 
 def contents(connection: Connection) -> Mapping[str, list[tuple[object, ...]]]:

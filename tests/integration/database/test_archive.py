@@ -54,7 +54,7 @@ def test_a_months_calls_go_into_a_file_and_out_of_the_book(url: str, tmp_path: P
         assert waiting(ledger, OCTOBER.end_ns) == len(october)
         told: list[int] = []
         done = archive(ledger, OCTOBER.end_ns, tmp_path / "cold", now_ns=NOW, form=form, remove=True, told=told.append)
-        assert done.files == (f"costs-2026-10.{archive_files.FORMATS[form]}",)
+        assert done.files == (f"costs-2025-10.{archive_files.FORMATS[form]}",)
         assert (done.calls, done.removed, sum(told)) == (len(october), len(october), len(october))
         assert sums(ledger) == summed
         after = contents(ledger)
@@ -77,7 +77,7 @@ def test_both_formats_hold_the_same(sqlite_url: str, tmp_path: Path) -> None:
         for form in archive_files.FORMATS:
             archive(ledger, NOVEMBER.end_ns, tmp_path / form, now_ns=NOW, form=form)
         assert archived_rows(tmp_path / "jsonl") == archived_rows(tmp_path / "parquet")
-        with gzip.open(tmp_path / "jsonl" / "costs-2026-10.jsonl.gz") as file:
+        with gzip.open(tmp_path / "jsonl" / "costs-2025-10.jsonl.gz") as file:
             assert "record_key" in json.loads(file.readline())
 
 
@@ -119,11 +119,11 @@ def test_a_second_run_writes_only_what_is_new(url: str, tmp_path: Path) -> None:
     with open_ledger(url) as ledger:
         made = books.fill(ledger)
         first = archive(ledger, NOVEMBER.end_ns, tmp_path, now_ns=NOW)
-        assert first.files == ("costs-2026-10.jsonl.gz", "costs-2026-11.jsonl.gz")
+        assert first.files == ("costs-2025-10.jsonl.gz", "costs-2025-11.jsonl.gz")
         assert archive(ledger, NOVEMBER.end_ns, tmp_path, now_ns=NOW) == replace(first, files=())
         ledger.write([again(made[3], priced(123_456))], booked_at_ns=NOW)
         third = archive(ledger, NOVEMBER.end_ns, tmp_path, now_ns=NOW, remove=True)
-        assert third.files == ("costs-2026-10.2.jsonl.gz",)
+        assert third.files == ("costs-2025-10.2.jsonl.gz",)
         rows = archived_rows(tmp_path)
         assert set(rows) == {call.key for call in made}
         assert third.amount_nano == sum(entry["amount_nano"] for row in rows.values() for entry in row["entries"])
@@ -151,7 +151,7 @@ def test_who_asks_for_archived_calls_is_told_so(url: str, tmp_path: Path) -> Non
         archive(ledger, MID_NOVEMBER, tmp_path / "cold", now_ns=NOW, remove=True)
         with ledger.snapshot() as connection:
             require_kept(connection, MID_NOVEMBER)
-            with pytest.raises(ArchivedError, match=r"before 2026-11-15 \(UTC\) are archived"):
+            with pytest.raises(ArchivedError, match=r"before 2025-11-15 \(UTC\) are archived"):
                 require_kept(connection, MID_NOVEMBER - 1)
         late = MID_NOVEMBER - DAY_NS
         asked: list[Callable[[], object]] = [
@@ -176,10 +176,10 @@ def test_a_damaged_file_stops_it_all(sqlite_url: str, tmp_path: Path) -> None:
     with open_ledger(sqlite_url) as ledger:
         books.fill(ledger)
         archive(ledger, NOVEMBER.end_ns, tmp_path, now_ns=NOW)
-        path = tmp_path / "costs-2026-10.jsonl.gz"
+        path = tmp_path / "costs-2025-10.jsonl.gz"
         path.write_bytes(path.read_bytes()[:-100])
         before = contents(ledger)
-        with pytest.raises(LedgerError, match=r"costs-2026-10\.jsonl\.gz is not what it was"):
+        with pytest.raises(LedgerError, match=r"costs-2025-10\.jsonl\.gz is not what it was"):
             archive(ledger, NOVEMBER.end_ns, tmp_path, now_ns=NOW, remove=True)
         assert contents(ledger) == before
 

@@ -16,6 +16,7 @@ from otel_cost.errors import LedgerError
 from otel_cost.ledger import upgrading
 from otel_cost.ledger.backup import backup, rows_in
 from otel_cost.ledger.backup_restoring import look, restore
+from otel_cost.ledger.partitions import ensure_partitions
 from otel_cost.ledger.sql import connect, open_ledger
 from tests.contract.ledger.books import by, total
 from tests.integration.database import books, schemas
@@ -36,6 +37,7 @@ def test_a_book_comes_back_as_it_was(url: str, tmp_path: Path) -> None:
     with open_ledger(url) as ledger:
         books.fill(ledger)
         with ledger.transaction() as connection:
+            ensure_partitions(connection, time.time_ns())
             whole, shape = books.contents(connection), schemas.shape(connection)
         made = backup(ledger, path, told.append)
         assert made == look(path)
@@ -44,7 +46,6 @@ def test_a_book_comes_back_as_it_was(url: str, tmp_path: Path) -> None:
         restored: list[int] = []
         with pytest.raises(LedgerError, match=r"there is a book at .* say --replace"):
             restore(ledger, path, now_ns=NOW)
-        # The months that were made ahead when it was opened.
         restore(ledger, path, now_ns=time.time_ns(), replace=True, told=restored.append)
         assert sum(restored) == made.rows
         with ledger.transaction() as connection:

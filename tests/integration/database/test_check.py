@@ -83,7 +83,7 @@ def test_sums_of_archived_days_are_what_they_were(url: str, tmp_path: Path) -> N
             connection.execute(text(f"DELETE FROM rollups_day WHERE start_ns = {OCTOBER.start_ns}"))
     done = run(url, "--repair")
     assert done.exit_code == 1
-    assert "2026-10-01 was archived with " in done.output
+    assert "2025-10-01 was archived with " in done.output
 
 
 def test_a_damaged_file_is_told(sqlite_url: str) -> None:

@@ -27,15 +27,6 @@ def summed(name: str, rows: list[tuple[object, ...]]) -> list[tuple[object, ...]
     return sorted(row[:-1] for row in rows) if name in WITH_WRITER else rows
 
 
-def old_book(url: str, *, with_calls: int = 200) -> None:
-    """As the last release leaves it: without a word about its revision."""
-    with open_ledger(url) as ledger:
-        books.fill(ledger, with_calls)
-        with ledger.transaction() as connection:
-            upgrading.downgrade(connection, upgrading.FIRST)
-            connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
-
-
 def by_release_0_1(ledger: SqlLedger) -> None:
     with ledger.transaction() as connection:
         script = (HERE / f"release_0_1.{connection.dialect.name}.sql").read_text()
@@ -120,7 +111,7 @@ def test_up_down_and_up_again_keeps_every_call_entry_and_sum(url: str) -> None:
 
 
 def test_what_fails_half_way_leaves_the_book_as_it_was(url: str) -> None:
-    old_book(url)
+    books.of_the_last_release(url)
     with connect(url) as ledger:
         with ledger.transaction() as connection:
             # In the way of a table of the third revision.
@@ -138,7 +129,7 @@ def test_what_fails_half_way_leaves_the_book_as_it_was(url: str) -> None:
 def test_who_only_reads_is_told_what_to_run(url: str) -> None:
     with pytest.raises(LedgerError, match="no book at"):
         open_ledger(url, create=False)
-    old_book(url, with_calls=20)
+    books.of_the_last_release(url, 20)
     with pytest.raises(LedgerError, match="older release: run otel-cost db upgrade"):
         open_ledger(url, create=False)
     with pytest.raises(LedgerError, match="older release: run otel-cost db upgrade"):
