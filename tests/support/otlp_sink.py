@@ -42,6 +42,8 @@ class OtlpSink:
 
     def __init__(self, port: int = 0) -> None:
         self.spans: list[SinkSpan] = []
+        self.trace_bodies: list[bytes] = []
+        """The requests that brought them, as they came."""
         self.logs: list[SinkLog] = []
         self.metric_names: set[str] = set()
         self.sums: dict[str, list[tuple[Mapping[str, object], float]]] = {}
@@ -82,6 +84,7 @@ class OtlpSink:
 
     def _receive(self, path: str, body: bytes) -> bool:
         if path == "/v1/traces":
+            self.trace_bodies.append(body)
             self.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
         elif path == "/v1/logs":
             self.logs.extend(_logs(ExportLogsServiceRequest.FromString(body)))
