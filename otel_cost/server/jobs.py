@@ -81,6 +81,11 @@ class Scheduler:
         self._thread: threading.Thread | None = None
 
     @property
+    def jobs(self) -> Sequence[Job]:
+        """What it does."""
+        return self._jobs
+
+    @property
     def last_runs(self) -> Mapping[str, LastRun]:
         """By job, as far as this process knows: of shared ones whoever ran them."""
         return {name: run for name, run in self._last.items() if name in self._counts}
