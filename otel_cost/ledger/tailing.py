@@ -22,6 +22,12 @@ PATIENCE_NS: Final = 120 * 10**9
 """How long a number that is missing is looked for: longer than any transaction of a server is let run."""
 MAX_MISSING: Final = 20_000
 _KEYS_A_QUERY: Final = 500
+_NAMES: Final = (
+    *("record_key", "trace_id", "span_id", "parent_span_id", "start_ns", "end_ns", "operation", "provider"),
+    *("model_requested", "model_answered", "status", "usage", "kind", "response_id", "tenant", "process", "scope"),
+    *("layer", "counted_as", "error"),
+)
+_JUDGED_BY: Final = tuple(records.c[name] for name in _NAMES)
 _NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
@@ -78,8 +84,9 @@ def calls(connection: Connection, keys: Sequence[str]) -> list[CostRecord]:
     found: list[CostRecord] = []
     for start in range(0, len(keys), _KEYS_A_QUERY):
         some = records.c.record_key.in_(keys[start : start + _KEYS_A_QUERY])
-        statement = select(records).where(some, records.c.trace_id != "").order_by(records.c.booked_ns)
-        found += [rows.record_from(row) for row in connection.execute(statement).mappings()]
+        statement = select(*_JUDGED_BY).where(some, records.c.trace_id != "").order_by(records.c.booked_ns)
+        # As dicts: a row's own mapping looks for each name anew.
+        found += [rows.record_from(dict(zip(_NAMES, row, strict=True))) for row in connection.execute(statement)]
     return found
 
 
