@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_cost.book_settings import ServerSettings
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.config import Config
 from otel_cost.ledger.sql import open_ledger
@@ -82,7 +83,7 @@ def test_its_table_has_every_job_and_how_often_it_runs(tmp_path: Path) -> None:
         budgets = BudgetKeeping(config, MemoryStore(), lambda: 0)
         used = UsedBefore(ledger.used, pricer)
         take_back = TakingBack(ledger, None, BookMetrics((), 1), budgets, used, lambda: 0)
-        keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, "400d", lambda: 0)
+        keeping = Keeping.of(ledger, pipeline, take_back, budgets, used, ServerSettings(retention="400d"), lambda: 0)
         jobs = {job.name: job.every_s for scheduler in keeping.schedulers for job in scheduler.jobs}
     units = {"s": 1, "min": 60, "h": 3600, "day": 86_400}
     rows = re.findall(r"^\| `(\w+)` \| (\d+) (\w+) \|", PAGE, re.MULTILINE)
