@@ -23,6 +23,7 @@ from otel_cost.model import Reason, Status, Void
 from tests.contract.ledger.books import NOON, priced, record
 from tests.integration.importing import files
 from tests.support import processes, waiting
+from tests.support.postgres import postgres_server
 
 BIN = Path(sys.executable).parent / "otel-cost"
 EVER = SummaryQuery(0, 2**62)
@@ -366,3 +367,22 @@ def test_it_needs_a_database(desk: Desk) -> None:
     done = CliRunner().invoke(main, ["import", str(log), "--db", f"jsonl:{desk.directory / 'x.jsonl'}"])
     assert done.exit_code == 2
     assert "needs a database" in done.stderr
+
+
+@pytest.mark.postgres
+def test_a_book_on_postgresql_is_filled_once_and_remembered_in_the_working_directory(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(desk.directory)
+    with postgres_server() as postgres:
+        book = ["--db", postgres.url()]
+        log = files.spend_logs(desk.directory / "spend.jsonl", 600)
+        first = CliRunner().invoke(main, ["import", str(log), *book])
+        assert (first.exit_code, "600 calls booked" in first.output) == (0, True)
+        assert (desk.directory / "otel-cost-imports.json").exists()
+        assert "has read (--again reads them, too): 600" in CliRunner().invoke(main, ["import", str(log), *book]).output
+        again = CliRunner().invoke(main, ["import", str(log), "--again", *book])
+        assert "in the book already: 600" in again.output
+        with open_ledger(postgres.url(), create=False) as ledger:
+            total = ledger.summary(EVER).total
+    assert (total.calls, total.amount_nano) == (600, 600 * files.LITELLM_NANO)
