@@ -48,6 +48,7 @@ from otel_cost.server.routes import (
     costs,
     dashboard,
     entries,
+    events,
     export,
     health,
     posting,
@@ -156,6 +157,7 @@ def create_app(
         stream.router(live, words, access),
         prices.router(pricer, words, access),
         *_of_budgets(reading, words, access, budgets.budgets, _audited(ledger)),
+        events.router(_reported(ledger), words, access),
     ):
         app.include_router(routes)
     app.include_router(budget_store.router(calls, access, config.server))
@@ -187,6 +189,14 @@ def _of_budgets(
 def _audited(ledger: Ledger) -> alerts.Done:
     """What the book's audit log has; a ledger of another kind has none."""
     return lambda limit: newest(ledger, limit=limit) if isinstance(ledger, SqlLedger) else ()
+
+
+def _reported(ledger: Ledger) -> events.Told:
+    """What apps told of their own budgets."""
+    if not isinstance(ledger, SqlLedger):
+        return lambda _from_ns, _to_ns, _limit: ()
+    kept = Events(ledger)
+    return lambda from_ns, to_ns, limit: kept.newest(from_ns, to_ns, limit=limit)
 
 
 def _nothing_outside(_keys: Collection[str], _scope: Mapping[str, str]) -> Set[str]:

@@ -24,7 +24,8 @@ from otel_cost.version import VERSION
 
 Posted = PostedLlm | PostedTool | PostedInfrastructure
 _RESOURCE: Final[Mapping[str, object]] = MappingProxyType({})
-_LATEST_NS: Final = 2**62
+_AHEAD_NS: Final = 3600 * NANO
+"""How far the clock of whoever posts may be ahead: what is beyond that would be in no report until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ def by_hand(posted: Posted, fallback_id: str | None, scope: Mapping[str, str], n
         now_ns: When it began, where it does not say so.
 
     Raises:
-        BadRequest: it ends in a time that no book has.
+        BadRequest: it begins at a time that cannot be.
     """
     given_id = posted.id or fallback_id or secrets.token_hex(16)
     start_ns = now_ns - round(posted.duration_s * NANO) if posted.at is None else instant_ns(posted.at)
     end_ns = start_ns + round(posted.duration_s * NANO)
-    if not 0 <= start_ns <= end_ns <= _LATEST_NS:
-        raise BadRequest("at", "it ends outside 1970 to 2116")
+    if not 0 <= start_ns <= now_ns + _AHEAD_NS:
+        raise BadRequest("at", "it begins before 1970, or in the future")
     trace_id, span_id = _ids(given_id, scope)
     span = EndedSpan(
         trace_id=posted.trace_id or trace_id,

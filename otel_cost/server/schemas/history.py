@@ -1,4 +1,5 @@
-"""What happened to budgets: thresholds that were reached, changes by people, reservations that were lost."""
+"""What happened to budgets: thresholds that were reached, changes by people, reservations that were lost; and to those
+that are apps' own."""
 
 from __future__ import annotations
 
@@ -13,7 +14,9 @@ from otel_cost.budgets.spec import PPM
 from otel_cost.budgets.stores.base import Alert, AuditEntry, LostHold
 from otel_cost.ledger.asking import iso
 from otel_cost.ledger.audit import Audited
+from otel_cost.ledger.events import Reported
 from otel_cost.server.schemas.money import Money
+from otel_cost.server.schemas.period import Period
 
 
 class AlertOf(BaseModel):
@@ -96,6 +99,34 @@ class Change(BaseModel):
 
 class AuditLog(BaseModel):
     changes: list[Change] = Field(description="The newest first")
+
+
+class EventOf(BaseModel):
+    """What an app told of a budget of its own."""
+
+    at: str = Field(examples=["2026-09-21T14:00:00Z"])
+    name: str = Field(examples=["otel_cost.budget.breach"])
+    budget: str = Field(examples=["session-limit"])
+    severity: str = Field(examples=["critical"])
+    message: str = Field(examples=["budget 'session-limit' is used up"])
+    labels: dict[str, str] = Field(description="Whose it is", examples=[{"service": "shop", "team": "search"}])
+    attributes: dict[str, str | int | float | bool] = Field(examples=[{"otel_cost.budget.limit": 20.0}])
+
+    @classmethod
+    def of(cls, event: Reported) -> Self:
+        return cls(
+            at=iso(event.at_ns),
+            name=event.name,
+            budget=event.budget,
+            severity=event.severity,
+            message=event.message,
+            labels=dict(event.labels),
+            attributes=dict(event.attributes),
+        )
+
+
+class EventList(Period):
+    events: list[EventOf] = Field(description="The newest first")
 
 
 class LostOf(BaseModel):

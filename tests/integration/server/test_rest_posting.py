@@ -175,7 +175,7 @@ def test_one_that_is_wrong_keeps_all_out(server: Server) -> None:
         ({"usage": {"input_tokens": 1}}, "usage"),
         ({"at": "yesterday"}, "at"),
         ({"at": "1969-01-01"}, "at"),
-        ({"at": "2115-12-31", "duration_s": 31_536_000}, "at"),
+        ({"at": "2026-09-22"}, "at"),
         ({"duration_s": -1}, "duration_s"),
         ({"duration_s": "NaN"}, "duration_s"),
         ({"labels": {"a b": "x"}}, "labels"),
