@@ -13,7 +13,7 @@ from otel_cost.budgets.stores.base import AlertState
 from otel_cost.ledger.audit import Audited
 from otel_cost.server.access import Access, Role, principal_of
 from otel_cost.server.budget_views import BudgetViews
-from otel_cost.server.parameters import Words, only_own
+from otel_cost.server.parameters import Words, only_own, text_of
 from otel_cost.server.problems import described
 from otel_cost.server.routes.budgets import LOCAL
 from otel_cost.server.schemas.history import AlertList, AlertOf, AuditLog, Change, LostList, LostOf
@@ -38,14 +38,18 @@ def router(budgets: Budgets, views: BudgetViews, words: Words, access: Access, d
     @routes.get("/alerts", summary="Thresholds that were reached")
     def list_alerts(request: Request, state: _State = "active", budget: _Budget = "", limit: _Limit = 100) -> AlertList:
         """Those that nobody has acknowledged or resolved yet, or with `state=all` the history."""
-        found = views.alerts(principal_of(request), name=budget, state=None if state == "all" else state, limit=limit)
+        found = views.alerts(
+            principal_of(request), name=text_of("budget", budget), state=None if state == "all" else state, limit=limit
+        )
         return AlertList(alerts=[AlertOf.of(alert) for alert in found])
 
     @routes.get("/audit", summary="Who changed what, and why")
     def audit_log(request: Request, budget: _Budget = "", limit: _Limit = 100) -> AuditLog:
         """Changes that people made to budgets, and for admins to keys, the newest first."""
         who = principal_of(request)
-        found = [(entry.at_ns, Change.of(entry)) for entry in views.audit(who, name=budget, limit=limit)]
+        found = [
+            (entry.at_ns, Change.of(entry)) for entry in views.audit(who, name=text_of("budget", budget), limit=limit)
+        ]
         if who.may(Role.ADMIN) and not who.scope and not budget:
             found += [(one.at_ns, Change.done(one)) for one in done(limit)]
         found.sort(key=lambda pair: pair[0], reverse=True)

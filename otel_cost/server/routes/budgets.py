@@ -108,6 +108,8 @@ def router(budgets: Budgets, views: BudgetViews, access: Access) -> APIRouter:
     ) -> BudgetStatuses:
         """Take back what was set at run time. What is paused stays paused."""
 
+        text_of("reason", reason)
+
         def carry_out(scope: dict[str, str], actor: str) -> None:
             budgets.set_limit(name, scope, actor=actor, reason=reason)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from otel_cost.budgets import Decision
 from otel_cost.budgets.spec import PPM, Budget, Scope
 from otel_cost.budgets.stores.base import Control
 from otel_cost.model import NANO
+from otel_cost.server.schemas.given import Given
 from otel_cost.server.schemas.money import Money
 
 _REASON = Field(min_length=1, max_length=1000, description="Why: it goes into the audit log", examples=["launch week"])
@@ -148,8 +149,7 @@ Usd = Annotated[
 ]  # fmt: skip
 
 
-class Changed(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Changed(Given):
     reason: Annotated[str, _REASON]
 
 
@@ -160,10 +160,9 @@ class LimitSet(Changed):
     action: Literal["alert", "block", "pause"] | None = Field(default=None, examples=["block"])
 
 
-class CheckAsked(BaseModel):
+class CheckAsked(Given):
     """A call, or a piece of work, that is about to be paid for."""
 
-    model_config = ConfigDict(extra="forbid")
     estimated_usd: Usd
     labels: dict[str, str] = Field(
         default={}, max_length=64, description="Who it is for", examples=[{"team": "search", "agent": "writer"}]

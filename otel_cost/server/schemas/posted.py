@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from otel_cost.errors import InvalidUsage
 from otel_cost.items import MAX_USD
@@ -15,6 +15,7 @@ from otel_cost.ledger.asking import instant_ns, iso
 from otel_cost.ledger.questions import RECORD_FIELDS, VERDICT_FIELDS
 from otel_cost.model import COST_PARTS, CostRecord, Usage
 from otel_cost.server.schemas.calls import charge_fields
+from otel_cost.server.schemas.given import Given
 from otel_cost.server.schemas.money import Money
 
 MAX_BATCH: Final = 1000
@@ -30,8 +31,7 @@ _Amount = Annotated[
 ]  # fmt: skip
 
 
-class _Posted(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class _Posted(Given):
     id: str | None = Field(
         default=None,
         pattern="^[!-~]{1,200}$",
@@ -140,8 +140,7 @@ class PostedInfrastructure(_Posted):
 Posted = Annotated[PostedLlm | PostedTool | PostedInfrastructure, Field(discriminator="kind")]
 
 
-class PostedBatch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class PostedBatch(Given):
     entries: list[Posted] = Field(min_length=1, max_length=MAX_BATCH)
 
 

@@ -76,10 +76,10 @@ def shop_config(place: Path) -> Config:
 
 
 @contextmanager
-def shop(place: Path, catalog: Catalog) -> Iterator[Server]:
-    """The server over that book."""
+def shop(place: Path, catalog: Catalog, database: str = "") -> Iterator[Server]:
+    """The server over that book, in a SQLite file unless a database is named."""
     config = shop_config(place)
-    with open_ledger(config.server.database) as ledger:
+    with open_ledger(database or config.server.database) as ledger:
         ledger.write(calls(), booked_at_ns=NOW)
         with serving(create_app(config, ledger=ledger, pricer=Pricer(lambda: catalog), clock=lambda: NOW)) as running:
             yield running

@@ -182,6 +182,9 @@ def test_reservations_that_were_lost(own_shop: Server) -> None:
         ("POST", "check", {}, 400, "estimated_usd"),
         ("POST", "check", {"estimated_usd": 1, "labels": {"team": 1}}, 400, "labels.team"),
         ("DELETE", "team-month/override", None, 400, "reason"),
+        ("DELETE", "team-month/override?reason=a%00b", None, 400, "reason"),
+        ("POST", "team-month/pause", {"reason": "a\0b"}, 400, "reason"),
+        ("POST", "check", {"estimated_usd": 1, "labels": {"team": "a\0b"}}, 400, "labels"),
         ("DELETE", "team-month", None, 405, None),
     ],
 )

@@ -233,6 +233,8 @@ def test_an_export_for_programs_is_the_entries(shop: Server, style: str) -> None
         ("/budgets/team-month/status?value=a&value=b", "value"),
         ("/budgets/all-day/status?value=a", "value"),
         ("/audit?limit=x", "limit"),
+        ("/audit?budget=a%00b", "budget"),
+        ("/alerts?budget=a%00b", "budget"),
     ],
 )
 def test_a_wrong_parameter_is_named(shop: Server, path: str, field: str) -> None:
