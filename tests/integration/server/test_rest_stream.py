@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -148,7 +149,8 @@ async def test_a_slow_client_is_told_how_many_it_missed() -> None:
     assert heard[-1] == 7
     assert all(isinstance(one, live.Booked) for one in heard[:-1])
     told.end()
-    assert [one async for one in stream] == []
+    async with asyncio.timeout(30):
+        assert [one async for one in stream] == []
 
 
 async def test_what_is_kept_for_those_who_come_back_is_bounded() -> None:
