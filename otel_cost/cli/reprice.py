@@ -14,9 +14,9 @@ from otel_cost.cli import Refusal
 from otel_cost.cli.output import console, printable, progress, usd
 from otel_cost.config import load_config
 from otel_cost.ledger import asking
-from otel_cost.ledger.base import Correction, Written
+from otel_cost.ledger.base import Correction, Ledger, Written
+from otel_cost.ledger.opening import open_ledger
 from otel_cost.ledger.questions import SummaryQuery
-from otel_cost.ledger.sql import SqlLedger, open_ledger
 from otel_cost.pricing import Catalog, load_catalog
 from otel_cost.repricing import FOLDED, Line, Outcome, Window, reprice
 
@@ -91,7 +91,7 @@ def _at(option: str, text: str, now_ns: int) -> int:
         raise click.BadParameter(str(error), param_hint=option) from error
 
 
-def _book(ledger: SqlLedger, catalog: Catalog, window: Window, shown: Outcome) -> None:
+def _book(ledger: Ledger, catalog: Catalog, window: Window, shown: Outcome) -> None:
     corrected = difference = 0
     before_ns = time.time_ns() - 1000  # it is shown to the microsecond
 
@@ -149,7 +149,7 @@ def _signed(nano: int) -> str:
 
 
 @contextmanager
-def _progress(doing: str, ledger: SqlLedger, window: Window) -> Iterator[Callable[[int], None]]:
+def _progress(doing: str, ledger: Ledger, window: Window) -> Iterator[Callable[[int], None]]:
     query = SummaryQuery(window.from_ns, window.to_ns)
     with progress(doing, lambda: ledger.summary(query).total.calls) as advance:
         yield advance

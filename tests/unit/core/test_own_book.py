@@ -108,7 +108,7 @@ def test_what_no_setting_names_is_not_imported(tmp_path: Path) -> None:
         "from opentelemetry.sdk.trace import TracerProvider\n"
         "import otel_cost; from otel_cost.config import Config; from otel_cost.book_settings import LedgerSettings\n"
         "assert otel_cost.install(TracerProvider(), config=Config({})) is not None\n"
-        "assert any(name.startswith('otel_cost.ledger.') or name == 'otel_cost.exit_export' for name in sys.modules) is {}"
+        "assert any(name.startswith(('otel_cost.ledger.', 'otel_cost.exit_')) for name in sys.modules) is {}"
     )
     modules_after(install.format("", False))
     with_book = modules_after(install.format(f"ledger=LedgerSettings(url='jsonl:{tmp_path}/x')", True))
