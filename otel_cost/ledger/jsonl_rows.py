@@ -38,6 +38,7 @@ FORMAT: Final = 1
 """What :data:`book` of a line says of its own form; lines of a later form are not read."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REASONS: Final = {reason.value: reason for reason in Reason}
+_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 Json = dict[str, object]
 Step = CostRecord | Void | Correction
 """What a line does to the book."""
@@ -188,14 +189,14 @@ def line_of(entry: Entry, booked_ns: int, step: Step | None, record: CostRecord 
     """One row as a line, with its line feed. ``record`` is what the row is about, where that is known."""
     book: Json = {"format": FORMAT, "booked_ns": booked_ns, **_step_to_json(step)}
     found = {**_shown(entry, record), "book": book}
-    return json.dumps(found, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    return _encode(found).encode() + b"\n"
 
 
 def void_line(void: Void, booked_ns: int) -> bytes:
     """A void as a line, by someone who does not know what it takes back: readers of the book do."""
     found = {"request_id": void.key, "entry": EntryKind.VOID, "operations": 0}
     book: Json = {"format": FORMAT, "booked_ns": booked_ns, **_step_to_json(void)}
-    return json.dumps({**found, "book": book}, separators=(",", ":")).encode() + b"\n"
+    return _encode({**found, "book": book}).encode() + b"\n"
 
 
 def _shown(entry: Entry, record: CostRecord | None) -> Json:
