@@ -23,6 +23,7 @@ MEASURES: Final = ("duration", "cost")
 
 _KeyT = TypeVar("_KeyT")
 _LN_GROWTH: Final = math.log(BIN_GROWTH)
+_BETWEEN: Final = "\x1f"
 _CACHED: Final = 50_000
 _TRACE: Final = "trace"
 _LABELLED: Final = tuple(kind for kind in ENTITY_KINDS if kind != _TRACE)
@@ -83,7 +84,11 @@ class RollUps:
 def dims_id_of(values: DimsValues) -> int:
     """A number from 0 to 2**63 - 1 that stands for the values anywhere. Of a million combinations two get the same one
     with a probability of 5e-8."""
-    digest = hashlib.blake2b("\x1f".join(values).encode(), digest_size=8).digest()
+    joined = _BETWEEN.join(values)
+    if joined.count(_BETWEEN) >= len(values):
+        # A value has it, so that other values could read the same: their lengths tell them apart.
+        joined = _BETWEEN.join((joined, *(str(len(value)) for value in values)))
+    digest = hashlib.blake2b(joined.encode(), digest_size=8).digest()
     return int.from_bytes(digest) >> 1
 
 
