@@ -47,9 +47,11 @@ class Cursor:
             _, from_ns, to_ns, start_ns, key = json.loads(body)
             if not all(isinstance(at, int) and 0 <= at <= MAX_STORED for at in (from_ns, to_ns, start_ns)):
                 raise ValueError("a time that no book has")
-        except (ValueError, binascii.Error) as error:
+            key = str(key)
+            key.encode()  # half a character is in no book's keys, and no database takes it
+        except (ValueError, TypeError, RecursionError, binascii.Error) as error:
             raise BadRequest("cursor", "not a cursor: hand back next_cursor as it was") from error
-        return cls(min(from_ns, to_ns), to_ns, (start_ns, str(key).replace("\0", "")))
+        return cls(min(from_ns, to_ns), to_ns, (start_ns, key.replace("\0", "")))
 
 
 def _sum(body: bytes, question: Mapping[str, str]) -> bytes:
