@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -96,8 +97,12 @@ def _values(event: Reported, booked_ns: int) -> tuple[object, ...]:
 
 
 def _json(values: Mapping[str, Value]) -> str:
-    kept = {
-        rows.text(name): rows.text(value) if isinstance(value, str) else value
-        for name, value in list(values.items())[: rows.MAX_LABELS]
-    }
-    return json.dumps(kept)
+    kept = {rows.text(name): _kept(value) for name, value in list(values.items())[: rows.MAX_LABELS]}
+    return json.dumps(kept, allow_nan=False)
+
+
+def _kept(value: Value) -> Value:
+    """What JSON has: no infinity, and nothing that is no number; they stay readable as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return rows.text(value) if isinstance(value, str) else value

@@ -85,3 +85,12 @@ def test_hostile_texts_are_kept_as_what_they_are(server: Server, ledger: Ledger)
     (told,) = _all(ledger)
     assert told.budget == "'; DROP TABLE events; --"
     assert told.labels == {"service": "shop", "team": "a\N{REPLACEMENT CHARACTER}b"}
+
+
+@pytest.mark.parametrize("said", [float("nan"), float("inf")])
+def test_figures_that_json_has_no_word_for_are_kept_as_text(server: Server, ledger: Ledger, said: float) -> None:
+    """PostgreSQL takes no NaN in JSON: the sender's batch would never be accepted, however often it came again."""
+    event = _event()
+    event.attributes.extend(pairs({"spent": said}))
+    _send(server, event, _event(at_ns=NOW + 1))
+    assert [kept.attributes.get("spent") for kept in _all(ledger)] == [None, str(said)]
