@@ -20,6 +20,7 @@ from otel_cost.ledger.jsonl_rows import record_from_json, record_to_json, void_f
 from otel_cost.model import CostRecord, Void
 
 SUFFIX: Final = ".spool"
+_UNLOCKED: Final = ".new"
 _MAGIC: Final = b"\xf0OCB"
 """Before every batch. Batches are ASCII, so that it is in none of them."""
 _HEADER: Final = struct.Struct(">4sII")
@@ -74,10 +75,13 @@ class SpoolFile:
     @classmethod
     def make(cls, path: Path) -> SpoolFile:
         """A new one. Raises OSError."""
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _MODE)
-        made = cls(path, descriptor)
+        # Under another name until it is locked: whoever looks for what was left behind would take it, and remove it.
+        unlocked = path.with_name(path.name + _UNLOCKED)
+        descriptor = os.open(unlocked, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _MODE)
+        made = cls(unlocked, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            made.path = made.path.rename(path)
             _sync_directory(path.parent)
         except OSError:
             made.remove()

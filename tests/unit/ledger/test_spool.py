@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -102,6 +103,24 @@ def test_what_another_process_still_has_is_left_alone(spool: Spool) -> None:
     spool.put(batch(1))
     assert another_process(spool.directory, "print(len(replayed(spool)))") == "0\n"
     assert replayed(spool) == [batch(1)]
+
+
+def test_a_file_is_its_makers_before_others_see_it(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that looked for what was left behind, between making and locking, took the file or removed it."""
+    lock = fcntl.flock
+    other = Spool(spool.directory, MANY)
+
+    def others_come_by_first(descriptor: int, how: int) -> None:
+        with monkeypatch.context() as undone:
+            undone.setattr(fcntl, "flock", lock)
+            assert replayed(other) == []
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", others_come_by_first)
+    assert spool.put(batch(1))
+    monkeypatch.undo()
+    spool.forget()
+    assert replayed(Spool(spool.directory, MANY)) == [batch(1)], "the process died: it is there for the next one"
 
 
 def test_what_a_killed_process_left_is_replayed_by_the_next_and_first(spool: Spool) -> None:
