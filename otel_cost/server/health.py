@@ -13,7 +13,7 @@ from otel_cost.model import NANO, Status
 from otel_cost.server.jobs import Scheduler
 from otel_cost.server.readiness import Readiness
 from otel_cost.server.schemas import Money
-from otel_cost.server.schemas_health import HealthDetails, JobState, LastDay, ModelCost
+from otel_cost.server.schemas.health import HealthDetails, JobState, LastDay, ModelCost
 from otel_cost.version import VERSION
 
 KEPT_NS: Final = 10 * NANO

@@ -10,7 +10,7 @@ from otel_cost.server.metrics import CONTENT_TYPE, BookMetrics
 from otel_cost.server.problems import RETRY_AFTER_S, problem
 from otel_cost.server.readiness import Readiness
 from otel_cost.server.schemas import Health, Problem
-from otel_cost.server.schemas_health import HealthDetails
+from otel_cost.server.schemas.health import HealthDetails
 
 
 def router(readiness: Readiness, report: HealthReport, metrics: BookMetrics, access: Access) -> APIRouter:

@@ -70,10 +70,9 @@ class Server:
 @contextmanager
 def serving(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> Iterator[Server]:
     settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
-    live = getattr(
-        getattr(app, "state", None), "live", None
-    )  # other apps than ours are served as well, to try middleware in
-    server = running.Server(settings, live.end if live is not None else lambda: None)
+    # Other apps than ours are served as well, to try middleware in.
+    parts = getattr(getattr(app, "state", None), "parts", None)
+    server = running.Server(settings, parts.live.end if parts is not None else lambda: None)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
