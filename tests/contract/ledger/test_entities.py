@@ -20,8 +20,8 @@ STANDING = (Status.PRICED, Status.ESTIMATED, Status.UNPRICED)
 
 def test_entities_are_the_sums_of_their_calls(ledger: Ledger) -> None:
     random = Random(30)
-    live(ledger, random, calls=80)
-    for _ in range(10):
+    live(ledger, random, calls=50)
+    for _ in range(4):
         query = questions(random)
         days = (query.from_ns // DAY_NS * DAY_NS, -(-query.to_ns // DAY_NS) * DAY_NS)
         if query.from_ns == query.to_ns:
@@ -104,7 +104,7 @@ def test_what_days_cannot_tell_is_refused(ledger: Ledger, kind: str, query: Summ
 
 
 def test_quantiles_are_within_five_percent_of_the_true_ones(ledger: Ledger) -> None:
-    live(ledger, Random(31), calls=120)
+    live(ledger, Random(31), calls=80)
     shares = [0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 1]
     for filters in FILTERS[:4]:
         query = SummaryQuery(MIDNIGHT, END, ("provider",), filters)
