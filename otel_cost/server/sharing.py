@@ -84,7 +84,7 @@ class Sharing:
             self._judging.stop()
         found, written = self._ledger.between_writes(partial(tailing.news, place=self._place))
         own, self._written = written - self._written, written
-        if found.count == own == found.high - self._place.high:
+        if not self._place.missing and found.count == own == found.high - self._place.high:
             self._place = Place(found.high)
             self._judging.miss(own)
             return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from otel_cost.budgets.stores import MemoryStore
 from otel_cost.config import Config
@@ -269,3 +269,29 @@ def _read(ledger: SqlLedger, place: tailing.Place) -> tuple[tuple[str, ...], tai
     with ledger.beside() as connection:
         news = tailing.news(connection, place)
         return tailing.read(connection, place, news.high, NOON)
+
+
+@pytest.mark.postgres
+def test_what_another_server_has_under_way_is_waited_for_while_this_one_books() -> None:
+    with postgres_server() as postgres:
+        one, other = make_server(postgres.url()), make_server(postgres.url())
+        try:
+            with other.ledger.transaction() as slow:
+                # A number is taken first, and seen last.
+                slow.execute(text("SELECT nextval('entries_id_seq')")).scalar()
+                one.book(wire(2))
+                one.sharing.catch_up()
+                one.book(wire(3))
+                one.sharing.catch_up()
+                slow.execute(_RECORD, {"key": wire(2).key})
+            assert one.sharing.catch_up() != ""
+        finally:
+            one.ledger.close()
+            other.ledger.close()
+
+
+_RECORD = text(
+    "INSERT INTO entries SELECT 1, :key, 1, entry, operations, occurred_ns, booked_ns, amount_nano, list_nano,"
+    " input_nano, output_nano, cache_read_nano, cache_write_nano, other_nano, input_tokens, output_tokens, status,"
+    " reason, detail, pricing_model, price_id, catalog, source, counted_as, paying_list_nano FROM entries LIMIT 1"
+)
