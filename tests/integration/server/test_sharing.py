@@ -286,6 +286,7 @@ def test_what_another_server_has_under_way_is_waited_for_while_this_one_books() 
                 slow.execute(_RECORD, {"key": wire(2).key})
             assert one.sharing.catch_up() != ""
         finally:
+            one.sharing.lock.release()
             one.ledger.close()
             other.ledger.close()
 
