@@ -8,6 +8,7 @@ import resource
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,24 @@ def test_a_full_file_is_put_aside_and_nothing_of_the_book_is_lost(path: Path) ->
     with JsonlLedger(path) as fresh:
         assert total(fresh) == total(reader)
     reader.close()
+
+
+def test_writers_that_wait_while_a_file_is_put_aside_go_on_in_the_next(path: Path) -> None:
+    def write(first: int) -> None:
+        sink = JsonlSink(path, SMALL)
+        for number in range(first, first + 60):
+            sink.book([record(number)], (), booked_at_ns=NOON)
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in range(0, 480, 60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sizes = [each.stat().st_size for each in path.parent.iterdir() if each != path]
+    assert max(sizes) <= SMALL
+    assert min(sizes) > SMALL - 2_000, "none is put aside before it is full"
+    with JsonlLedger(path) as ledger:
+        assert (total(ledger).calls, ledger.unreadable) == (480, 0)
 
 
 def test_a_batch_that_is_larger_than_a_file_may_be_is_written_whole(path: Path) -> None:

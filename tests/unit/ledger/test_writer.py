@@ -156,6 +156,23 @@ def test_while_the_book_is_away_costs_wait_on_the_disk(
     assert keys == [record(number).key for number in range(81)], "in the order that they came"
 
 
+def test_a_book_that_is_away_is_not_asked_for_every_batch(tmp_path: Path) -> None:
+    asked = 0
+
+    def away(_: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise LedgerError("away")
+
+    to = writer(tmp_path, Scripted(away))
+    take(to, *range(49))
+    assert to.flush(LONG_S) is False
+    before = asked
+    take(to, *range(49, 500))
+    waiting.until(lambda: to.counts().spooled >= 490, "all whole batches to be on the disk")
+    assert (before, asked - before < 8) == (1, True), "it is tried after pauses only"
+
+
 def test_a_book_that_is_back_is_found_without_being_asked(tmp_path: Path, path: Path) -> None:
     path.mkdir()
     to = writer(tmp_path, JsonlSink(path, 10**6))
