@@ -197,7 +197,10 @@ class Matcher:
     def _counted_below(self, sighting: Sighting) -> Iterator[Sighting]:
         for span_id in self._lineage.below(sighting.trace_id, sighting.span_id):
             call = self._calls.get(record_key(sighting.trace_id, span_id))
-            if call is not None and call.sighting.of_model and not is_aftermath(call.sighting, sighting):
+            # Whoever knows a trace's id can send a span that says it is inside: of another tenant it is not.
+            if call is None or call.sighting.tenant != sighting.tenant:
+                continue
+            if call.sighting.of_model and not is_aftermath(call.sighting, sighting):
                 yield call.sighting
 
     def _around(self, trace_id: str, span_id: str) -> tuple[Void, ...]:

@@ -19,6 +19,7 @@ from otel_cost.config import Config
 from otel_cost.ended import EndedSpan
 from otel_cost.errors import LedgerError
 from otel_cost.labelling import Resolver
+from otel_cost.ledger.base import SETTLED_ELSEWHERE
 from otel_cost.model import Charge, CostRecord, Reason, Status, Void, record_key
 from otel_cost.pipeline import Taker
 from otel_cost.server.otlp import Rejected
@@ -56,6 +57,7 @@ class Fence:
         self._outside = outside
         self._here = threading.local()
         self._recent: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._kept: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def spans(self, spans: Iterable[EndedSpan], scope: Mapping[str, str], rejected: Rejected) -> list[EndedSpan]:
@@ -110,6 +112,8 @@ class Fence:
         bounds = self._bounds()
         if bounds is not None:
             record = self._confined(record, bounds)
+        if record.key in self._kept and record.charge.status in SETTLED_ELSEWHERE:
+            return  # sent again: it would be taken back now because of what it was not taken back for then
         self._remember(record)
         for taker in self._takers:
             # One that fails must not keep the record from the next.
@@ -119,6 +123,7 @@ class Fence:
         bounds = self._bounds()
         if bounds is not None and self._is_others(void.key, bounds):
             bounds.refused[void.counted_as] = void
+            self._keep(void.key)
             return
         for taker in self._takers:
             shield.run(f"taker {type(taker).__name__}", None, taker.void, void)
@@ -153,6 +158,12 @@ class Fence:
             self._recent[record.key] = record.labels
             if len(self._recent) > _ON_THEIR_WAY:
                 self._recent.popitem(last=False)
+
+    def _keep(self, key: str) -> None:
+        with self._lock:
+            self._kept[key] = None
+            if len(self._kept) > _ON_THEIR_WAY:
+                self._kept.popitem(last=False)
 
     def _bounds(self) -> _Bounds | None:
         found: _Bounds | None = getattr(self._here, "bounds", None)

@@ -15,7 +15,10 @@ from typing import Any, Final
 import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -204,6 +207,37 @@ def test_what_others_booked_is_not_taken_back(place: Place) -> None:
     place.send(outer)
     place.send(traces(inner))
     assert place.nano() == before + 2 * PRICE
+
+
+@pytest.mark.parametrize("label", ["team", "tenant"])
+@pytest.mark.parametrize("scoped", [True, False])
+def test_what_is_sent_again_is_not_taken_back_either(place: Place, label: str, scoped: bool) -> None:
+    """Whoever knows the ids of a span around could say that a call is inside of it; senders repeat their batches."""
+    foreign = key(place.ledger, Role.INGEST, **{label: "foreign"})
+    sender = key(place.ledger, Role.INGEST, **{label: "own"}) if scoped else ADMIN
+    outer, inner = _agent_and_call("any")
+    outer = traces(*_spans(outer), scope="openinference.instrumentation.langchain", **{label: "own"})
+    inner.attributes.extend(pairs({semconv.RESPONSE_ID: "another"}))
+    place.send(outer, sender)
+    place.send(traces(inner), foreign)
+    assert place.nano(**{label: "own"}) == PRICE
+    place.send(outer, sender)
+    assert place.nano(**{label: "own"}) == PRICE
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_nothing_is_inside_the_call_of_another_tenant(place: Place, scoped: bool) -> None:
+    foreign = key(place.ledger, Role.INGEST, tenant="foreign")
+    outer, inner = _agent_and_call("any")
+    outer = traces(*_spans(outer), scope="openinference.instrumentation.langchain", tenant="own")
+    place.send(traces(inner), foreign)
+    place.send(outer, key(place.ledger, Role.INGEST, tenant="own") if scoped else ADMIN)
+    assert (place.nano(tenant="own"), place.nano(tenant="foreign")) == (PRICE, PRICE)
+
+
+def _spans(body: bytes) -> list[Span]:
+    sent = ExportTraceServiceRequest.FromString(body)
+    return [each for resource in sent.resource_spans for scope in resource.scope_spans for each in scope.spans]
 
 
 def test_the_id_of_anothers_call_is_not_told(place: Place) -> None:
