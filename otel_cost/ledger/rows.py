@@ -222,6 +222,8 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
     paying = row["entry_paying_list_nano"]
     reason = string("entry_reason")
     labels = MappingProxyType(_stored_labels(row["labels"]))
+    # By the columns, as the sums are: the first release cut such labels off the others where there were many.
+    named = {name: value for name in LABEL_COLUMNS if (value := string(name))}
     return Standing(
         key=string("record_key"),
         sequence=integer("sequence"),
@@ -240,7 +242,7 @@ def standing_from(row: Mapping[Any, Any]) -> Standing:
             paying_list_nano=None if paying is None else int(paying),
         ),
         counts=_counts(row["usage"]),
-        dimensions=MappingProxyType({**labels, **{name: string(name) for name in RECORD_FIELDS}}),
+        dimensions=MappingProxyType({**labels, **named, **{name: string(name) for name in RECORD_FIELDS}}),
         counted_as=string("counted_as"),
         called=called_from(row),
         error=string("error"),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from otel_cost.errors import LedgerError
-from otel_cost.ledger import upgrading
+from otel_cost.ledger import checking, upgrading
 from otel_cost.ledger.migrations import VERSION_TABLE
-from otel_cost.ledger.schema import metadata
+from otel_cost.ledger.schema import metadata, records
 from otel_cost.ledger.sql import SqlLedger, connect, open_ledger
-from tests.contract.ledger.books import by, total
+from otel_cost.model import Reason, Void
+from tests.contract.ledger.books import NOON, by, priced, record, total
 from tests.integration.database import books, schemas
 
 HERE = Path(__file__).parent
@@ -56,6 +57,22 @@ def test_the_comparison_sees_what_is_missing(url: str) -> None:
         connection.execute(text("DROP INDEX ix_records_start_ns"))
         assert schemas.differences(connection) != []
         assert schemas.shape(connection) != whole
+
+
+def test_a_label_that_the_last_release_kept_in_its_column_alone_is_taken_back_from_there(url: str) -> None:
+    """Of more than 64 labels it cut off the later ones, whichever they were; the columns had them all the same."""
+    many = {f"label{number:02}": "x" for number in range(64)}
+    call = record(1, priced(1000), **many)
+    with open_ledger(url) as ledger:
+        ledger.write([call], booked_at_ns=NOON)
+        with ledger.transaction() as connection:
+            connection.execute(update(records).values(labels=many))
+            upgrading.downgrade(connection, upgrading.FIRST)
+            connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+    with open_ledger(url) as ledger:
+        ledger.write([], [Void(call.key, Reason.SAME_CALL, "")], booked_at_ns=NOON)
+        assert checking.verify(ledger) == ()
+        assert by(ledger, "team") == {("search",): 0}
 
 
 def test_the_first_revision_is_the_last_release(url: str) -> None:
