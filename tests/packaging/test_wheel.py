@@ -81,6 +81,7 @@ for point in distribution("otel-cost").entry_points:
         "console_scripts otel-cost",
         "opentelemetry_instrumentor otel_cost",
         "opentelemetry_pre_instrument otel_cost",
+        "opentelemetry_traces_exporter otel_cost",
     ]
 
 

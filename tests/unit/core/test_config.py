@@ -87,6 +87,7 @@ def test_every_setting_is_an_environment_variable() -> None:
         ),
         "OTEL_COST_SERVER_RATE_LIMIT": ("600", 600),
         "OTEL_COST_SERVER_RETENTION": ("400d", "400d"),
+        "OTEL_COST_SERVER_ARCHIVE": ("/var/archive", Path("/var/archive")),
         "OTEL_COST_SERVER_LOG_FORMAT": ("json", "json"),
         "OTEL_COST_LEDGER_URL": ("jsonl:", "jsonl:"),
         "OTEL_COST_LEDGER_BATCH_SIZE": ("10", 10),
