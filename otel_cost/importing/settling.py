@@ -108,6 +108,8 @@ class Settler:
         self._used = UsedBefore(book.used, pricer)
         self._batch = _Batch(self._used)
         self._firsts: set[str] = set()
+        self._mine: set[int] = set()
+        """Hashes of keys, of another book's records that this run was the first to book."""
         self._had: set[int] = set()
         """Hashes of keys, of those that are imported out of another book for the second time only."""
         self.tally = Tally()
@@ -151,13 +153,21 @@ class Settler:
         lines, which this one may have seen, too."""
         key = kept.record.key
         if kept.first:
-            self._firsts.add(key)
+            # An app that only appends says so of every line: the second one of a call is another verdict on it.
+            if hash(key) not in self._mine:
+                self._firsts.add(key)
         else:
             self.commit()
-            if hash(key) in self._had:
+            if hash(key) in self._had and self._moved_on(kept.record):
                 self.tally.known += 1
                 return
         self._adopt(kept.record)
+
+    def _moved_on(self, record: CostRecord) -> bool:
+        """Whether this book has had another verdict on a call already. One that still has its first one is what a run
+        left that was stopped between the two lines."""
+        calls = self._book.calls_of_trace(record.trace_id) if record.trace_id else ()
+        return not any(call.record.key == record.key and not call.corrected for call in calls)
 
     def _adopt(self, record: CostRecord) -> None:
         if bookable(record) is None:
@@ -205,9 +215,10 @@ class Settler:
 
     def _unknown(self, records: Sequence[CostRecord]) -> Sequence[CostRecord]:
         """Without another book's records that are in this one."""
-        firsts, self._firsts = self._firsts, set()
+        firsts, self._firsts = self._firsts, set[str]()
         there = self._book.booked(firsts) if firsts else {}
         self._had.update(map(hash, there))
+        self._mine.update(map(hash, firsts - there.keys()))
         self.tally.known += len(there)
         return [record for record in records if record.key not in there] if there else records
 
