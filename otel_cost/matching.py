@@ -288,7 +288,7 @@ class Matcher:
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
-    def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int) -> Verdict:
+    def _remember(self, sighting: Sighting, verdict: Verdict, now_ns: int, *, judge_around: bool = True) -> Verdict:
         """Keep the verdict, and the call if it is counted; the verdict with all that is taken back because of it."""
         self._verdicts[sighting.key] = (verdict, now_ns)
         if verdict.status is None:
@@ -297,8 +297,8 @@ class Matcher:
             for void in verdict.voids:
                 self._take_over(call, void)
             self._calls.put(call)
-            voids = verdict.voids + self._around(sighting.trace_id, sighting.span_id)
-            verdict = verdict._replace(voids=voids)
+            if judge_around:
+                verdict = verdict._replace(voids=verdict.voids + self._around(sighting.trace_id, sighting.span_id))
         while len(self._verdicts) > self._capacity or self._oldest_ns() < now_ns - self._window_ns:
             key, _ = self._verdicts.popitem(last=False)
             self._calls.pop(key)
@@ -309,7 +309,8 @@ class Matcher:
         if known is None:
             self._lineage.add(sighting.trace_id, sighting.span_id, sighting.parent_span_id)
             self._pair(verdict.counted_as, {sighting.scope: sighting})
-            self._remember(sighting, verdict, now_ns)
+            # What is around it stands where this is known from: nobody would be told to take it back.
+            self._remember(sighting, verdict, now_ns, judge_around=False)
         elif verdict.status is not None and known[0].status is None:
             self._verdicts[sighting.key] = (verdict, known[1])
             call = self._calls.pop(sighting.key)

@@ -37,7 +37,7 @@ from otel_cost.model import CostRecord
 from otel_cost.pricing import Pricer
 from otel_cost.server.app import create_app
 from otel_cost.server.roles import Role
-from tests.contract.ledger.books import NOON, priced, record
+from tests.contract.ledger.books import NOON, by, priced, record
 from tests.integration.server.keyed import bearer, client, key
 from tests.integration.server.serving import NOW, Server, chat, pairs, request, serving, span, traces
 from tests.support.expected import Call
@@ -223,6 +223,19 @@ def test_what_is_sent_again_is_not_taken_back_either(place: Place, label: str, s
     assert place.nano(**{label: "own"}) == PRICE
     place.send(outer, sender)
     assert place.nano(**{label: "own"}) == PRICE
+
+
+def test_nor_after_a_restart(tmp_path: Path, pricer: Pricer) -> None:
+    outer, inner = _agent_and_call("search")
+    inner.attributes.extend(pairs({semconv.RESPONSE_ID: "another"}))
+    with open_ledger(f"sqlite:///{tmp_path / 'book.db'}") as ledger:
+        own, foreign = (key(ledger, Role.INGEST, team=team) for team in ("search", "chat"))
+        for _ in range(2):
+            app = create_app(Config(), ledger=ledger, store=MemoryStore(), pricer=pricer, clock=lambda: NOW)
+            with serving(app, lifespan="on") as server:
+                server.send(outer, **bearer(own))
+                server.send(traces(inner), **bearer(foreign))
+            assert by(ledger, "team") == {("search",): PRICE, ("chat",): PRICE}
 
 
 @pytest.mark.parametrize("scoped", [True, False])
