@@ -1,11 +1,12 @@
 """A batch's rows into the tables, in a transaction that somebody else begins and ends.
 
-Statements are made once for each database and handed to its driver with plain tuples: a batch has thousands of values,
-and what SQLAlchemy would do with each of them costs more than what the database does.
+Statements are made once for each database and handed to its driver with plain values: a batch has thousands of them,
+and what SQLAlchemy would do with each costs more than what the database does.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -29,6 +30,11 @@ from otel_cost.ledger.schema import (
 )
 
 Values = Sequence[object]
+_ROWS: Final = (512, 128, 32, 8, 1)
+"""Rows of one statement: a few sizes, so that drivers know the statements."""
+_ROW: Final = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)")
+_MAX_VALUES: Final = 32_000
+"""SQLite takes 32,766 values in one statement, PostgreSQL 65,535."""
 _KNOWN_DIMS: Final = 50_000
 
 
@@ -78,10 +84,18 @@ def put(connection: Connection, table: Table, values: Sequence[Values], *, known
         values: The rows.
         known: What becomes of a row whose key is there: ``fail``, ``leave`` it as it is, or ``add`` to its sums.
     """
-    if values:
-        connection.exec_driver_sql(_insert(table, known, connection.dialect.name), [tuple(row) for row in values])
+    dialect, width = connection.dialect.name, len(columns_of(table))
+    at = 0
+    while at < len(values):
+        # Many rows by one statement: SQLite's driver lets go of the interpreter for each run of one, and with a thread
+        # that computes beside it would wait for its turn after every row.
+        count = next(size for size in _ROWS if size <= len(values) - at and size * width <= _MAX_VALUES)
+        piece = tuple(value for row in values[at : at + count] for value in row)
+        connection.exec_driver_sql(_insert(table, known, dialect, count), piece)
+        at += count
 
 
+@cache
 def columns_of(table: Table) -> tuple[str, ...]:
     """All columns but those that the database fills in."""
     return tuple(column.name for column in table.columns if not (column.primary_key and column.autoincrement is True))
@@ -113,8 +127,16 @@ def _move_on(connection: Connection, posting: Posting) -> None:
 
 
 @cache
-def _insert(table: Table, known: str, dialect: str) -> str:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+def _insert(table: Table, known: str, dialect: str, count: int) -> str:
+    """The statement for ``count`` rows, whose values are handed over one after the other."""
+    one = _of_one(table, known, dialect)
+    found = _ROW.search(one)
+    assert found is not None
+    return one[: found.start(1)] + ", ".join([found[1]] * count) + one[found.end(1) :]
+
+
+def _of_one(table: Table, known: str, dialect: str) -> str:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table).inline()
     names = columns_of(table)
     keys = [column.name for column in table.primary_key]
     if known == "leave":
@@ -131,7 +153,7 @@ def _insert(table: Table, known: str, dialect: str) -> str:
 
 
 def _text(statement: Insert, names: Sequence[str], dialect: str) -> str:
-    """The statement for a driver's ``executemany`` with one plain tuple a row, in the order of ``names``."""
+    """The statement for one row, with a place for each value in the order of ``names``."""
     compiled = statement.values({name: bindparam(name) for name in names}).compile(dialect=_DIALECTS[dialect])
     assert isinstance(compiled, SQLCompiler)
     assert list(compiled.positiontup or ()) == list(names)
