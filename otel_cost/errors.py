@@ -12,6 +12,7 @@
     │   ├── BudgetStoreUnavailable   it cannot be reached, does not answer in time, or cannot write
     │   └── BudgetStoreBusy          it is there, but others kept it busy for too long
     ├── LedgerError        the book cannot be read or written
+    │   ├── LedgerRefused            it cannot hold what was to be written
     │   └── ArchivedError            what was asked needs calls one by one that were archived
     └── ApiError           otel_cost.client: the server did not do what it was asked
         ├── ApiUnavailable   it cannot be reached, does not answer in time, or cannot just now
@@ -103,6 +104,10 @@ class BudgetStoreBusy(BudgetStoreError):
 
 class LedgerError(OtelCostError):
     """The ledger cannot be opened, read or written. The driver's own error is the cause (``__cause__``)."""
+
+
+class LedgerRefused(LedgerError):
+    """The ledger works, but cannot hold this: a sum would be beyond 64 bits. To try again cannot help."""
 
 
 class ArchivedError(LedgerError):

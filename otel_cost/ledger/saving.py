@@ -9,9 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, Insert, Table, bindparam, func, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Insert,
+    Table,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -30,6 +42,8 @@ from otel_cost.ledger.schema import (
 )
 
 Values = Sequence[object]
+NO_SUM: Final = "NOT NULL constraint failed"
+"""What SQLite says where a sum would be beyond 64 bits: see ``_sum``. No other value that is written is ever NULL."""
 _ROWS: Final = (512, 128, 32, 8, 1)
 """Rows of one statement: a few sizes, so that drivers know the statements."""
 _ROW: Final = re.compile(r"VALUES (\(.*?\))(?= ON CONFLICT|$)")
@@ -144,12 +158,20 @@ def _of_one(table: Table, known: str, dialect: str) -> str:
     if known == "add":
         larger, smaller = (func.greatest, func.least) if dialect == "postgresql" else (func.max, func.min)
         new = statement.excluded
-        summed = {name: table.c[name] + new[name] for name in names if name not in keys}
+        summed = {name: _sum(table, name, new[name], dialect) for name in names if name not in keys}
         if table is entity_days:
             summed["first_ns"] = smaller(table.c.first_ns, new.first_ns)
             summed["last_ns"] = larger(table.c.last_ns, new.last_ns)
         return _text(statement.on_conflict_do_update(index_elements=keys, set_=summed), names, dialect)
     return _text(statement, names, dialect)
+
+
+def _sum(table: Table, name: str, more: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    both = table.c[name] + more
+    if dialect == "postgresql":
+        return both  # which says so where it is beyond 64 bits
+    # SQLite would go on with a double, and lose the last digits of all that the row has: NULL is refused.
+    return case((func.typeof(both) == literal_column("'integer'"), both), else_=null())
 
 
 def _text(statement: Insert, names: Sequence[str], dialect: str) -> str:

@@ -20,17 +20,17 @@ from typing import Any, Final, Self, TypeVar
 from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from otel_cost.errors import ConfigError, LedgerError
+from otel_cost.errors import ConfigError, LedgerError, LedgerRefused
 from otel_cost.ledger import partitions, queries, rows, upgrading
 from otel_cost.ledger.base import Correction, Standing, Written
 from otel_cost.ledger.horizon import horizon_ns
 from otel_cost.ledger.locks import AdvisoryLock, Lock
 from otel_cost.ledger.posting import Posting, keys_of
 from otel_cost.ledger.rollups import RollUps
-from otel_cost.ledger.saving import Saver
+from otel_cost.ledger.saving import NO_SUM, Saver
 from otel_cost.ledger.schema import records
 from otel_cost.ledger.sql_reading import SqlReading, in_pieces
 from otel_cost.model import CostRecord, Void
@@ -225,7 +225,9 @@ class SqlLedger(SqlReading):
             for _ in range(_CONFLICT_RETRIES):
                 try:
                     return self._post_once(keys, take, booked_ns)
-                except IntegrityError:
+                except IntegrityError as error:
+                    if _is_about_values(error):
+                        raise
                     continue  # another process booked some of it meanwhile: look again
             return self._post_once(keys, take, booked_ns)
 
@@ -264,7 +266,13 @@ class SqlLedger(SqlReading):
         except (SQLAlchemyError, sqlite3.Error, OverflowError) as error:
             # The text of SQLAlchemy's own error carries the statement and its values: users, sessions.
             reason = getattr(error, "orig", None) or error
-            raise LedgerError(f"the ledger at {self.url} cannot be {done}: {reason}") from error
+            kind = LedgerRefused if _is_about_values(error) else LedgerError
+            raise kind(f"the ledger at {self.url} cannot be {done}: {reason}") from error
+
+
+def _is_about_values(error: Exception) -> bool:
+    """Whether the database would take something else: PostgreSQL finds sums out of range, SQLite (see saving) none."""
+    return isinstance(error, DataError | OverflowError) or NO_SUM in str(getattr(error, "orig", ""))
 
 
 def _standings(connection: Connection, keys: set[str]) -> dict[str, Standing]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from otel_cost.book_settings import LedgerSettings
-from otel_cost.errors import ConfigError, OtelCostError
+from otel_cost.errors import ConfigError, LedgerRefused, OtelCostError
 from otel_cost.ledger.base import Ledger
 from otel_cost.ledger.jsonl import JsonlSink, is_jsonl, path_of
 from otel_cost.model import CostRecord, Void
@@ -88,9 +88,7 @@ class DatabaseSink:
         self._ledger.write(records, voids, booked_at_ns=booked_at_ns)
 
     def refused(self, error: OtelCostError) -> bool:
-        from sqlalchemy.exc import DataError
-
-        return isinstance(error.__cause__, DataError | OverflowError)
+        return isinstance(error, LedgerRefused)
 
     def close(self) -> None:
         ledger, self._ledger = self._ledger, None

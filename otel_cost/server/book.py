@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence, Set
 from typing import Final
 
-from otel_cost.errors import LedgerError
+from otel_cost import semconv
+from otel_cost.errors import LedgerError, LedgerRefused
 from otel_cost.ledger.base import Entry, Ledger, bookable
 from otel_cost.model import Charge, CostRecord, Void
 from otel_cost.server.metrics import BookMetrics
 from otel_cost.used_before import UsedBefore
 
+_log = logging.getLogger(semconv.LOGGER)
+_REFUSED_KEPT: Final = 10_000
 MAX_PENDING: Final = 100_000
 """Records that may wait for a ledger that cannot be written; a batch that was begun is taken as a whole."""
 
@@ -42,6 +47,7 @@ class Book:
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._taken = self._committed = 0
+        self._refused: OrderedDict[str, None] = OrderedDict()
         # By verdict: of a key that comes twice with two of them the book has rules to choose by, not the last one wins.
         self._records: dict[tuple[str, Charge, str], CostRecord] = {}
         self._voids: dict[str, Void] = {}
@@ -79,6 +85,19 @@ class Book:
         if len(self._records) + len(self._voids) >= MAX_PENDING:
             self.commit()
 
+    def refused(self, keys: Collection[str]) -> Set[str]:
+        """Those of ``keys`` that were committed lately and that the ledger could not hold: they are not booked."""
+        return {key for key in keys if key in self._refused} if self._refused else frozenset()
+
+    def _refuse(self, keys: Sequence[str], error: LedgerRefused) -> None:
+        _log.error("a call cannot be booked, nor can it be later: %s", error)
+        with self._used.turn:
+            self._used.booked(keys, ())
+        for key in keys:
+            self._refused[key] = None
+        while len(self._refused) > _REFUSED_KEPT:
+            self._refused.popitem(last=False)
+
     def commit(self) -> None:
         """Return when all that was taken until now is in the ledger.
 
@@ -97,15 +116,30 @@ class Book:
             records, voids, upto = self._records, self._voids, self._taken
             self._records, self._voids = {}, {}
         try:
-            with self._used.turn:
-                written = self._ledger.write(tuple(records.values()), tuple(voids.values()), booked_at_ns=self._clock())
-                self._used.booked([key for key, _, _ in records], written.entries)
+            self._put(tuple(records.values()), tuple(voids.values()))
         except LedgerError:
             with self._lock:
                 self._records = {**records, **self._records}
                 self._voids = {**voids, **self._voids}
             raise
         self._committed = upto
+
+    def _put(self, records: Sequence[CostRecord], voids: Sequence[Void]) -> None:
+        """In one transaction; where the ledger cannot hold something of it, one by one, and that is left out."""
+        keys = [record.key for record in records]
+        try:
+            with self._used.turn:
+                written = self._ledger.write(records, voids, booked_at_ns=self._clock())
+                self._used.booked(keys, written.entries)
+        except LedgerRefused as error:
+            if len(records) + len(voids) > 1:
+                for record in records:
+                    self._put((record,), ())
+                for void in voids:
+                    self._put((), (void,))
+                return
+            self._refuse(keys, error)
+            return
         self._metrics.book(written.entries)
         self._metrics.hear(written.opinions)
         self._tell(written.entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Final, TypeVar
@@ -12,7 +12,7 @@ from otel_cost import shield, wire
 from otel_cost.ended import EndedSpan
 from otel_cost.errors import InvalidUsage, LedgerError
 from otel_cost.ledger.base import bookable
-from otel_cost.model import EMPTY, CostRecord
+from otel_cost.model import EMPTY, CostRecord, record_key
 from otel_cost.pipeline import Pipeline
 from otel_cost.server import otlp
 from otel_cost.server.book import Book
@@ -30,6 +30,9 @@ class _Outcome(Enum):
 _AHEAD_NS: Final = 3600 * 10**9
 _TimedT = TypeVar("_TimedT", EndedSpan, CostRecord)
 _UNBOOKABLE: Final = "an operation's key or times are beyond what can be booked"
+
+
+_NO_ROOM: Final = "a call cannot be booked: with it, sums of the book would be beyond 64 bits"
 
 
 class Ingest:
@@ -83,7 +86,7 @@ class Ingest:
         with self._turn, self._fence.within(scope):
             for span in spans:
                 self._settle(span, rejected)
-        self._commit()
+        self._commit([record_key(span.trace_id, span.span_id) for span in spans], rejected)
         return otlp.encode(otlp.traces_response(rejected), encoding)
 
     def logs(self, body: bytes, encoding: Encoding, content_encoding: str, scope: Mapping[str, str] = EMPTY) -> bytes:
@@ -100,7 +103,7 @@ class Ingest:
         with self._turn, self._fence.within(scope):
             for record in records:
                 shield.run("server.take", None, self._pipeline.take, record)
-        self._commit()
+        self._commit([record.key for record in records], rejected)
         self._told.note(otlp.budget_events_of(request), scope, rejected)
         return otlp.encode(otlp.logs_response(rejected), encoding)
 
@@ -135,11 +138,13 @@ class Ingest:
         for record in settled:
             if isinstance(record, LedgerError):
                 raise record
-        self._commit()
+        self._commit([record_key(span.trace_id, span.span_id) for span in allowed], rejected)
         return [record for record in settled if not isinstance(record, LedgerError)], rejected
 
-    def _commit(self) -> None:
+    def _commit(self, keys: Collection[str], rejected: Rejected) -> None:
         self._book.commit()
+        for _ in self._book.refused(keys):
+            rejected.add(_NO_ROOM)
         # Before the sender is told that it need not come again: it is not asked again for what is lost after that.
         self._budgets.wait()
 

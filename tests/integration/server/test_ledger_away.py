@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from sqlalchemy import update
 
+from otel_cost import semconv
 from otel_cost.config import Config
 from otel_cost.errors import LedgerError
 from otel_cost.ledger import (
@@ -14,6 +17,8 @@ from otel_cost.ledger import (
     Used,
     Written,
 )
+from otel_cost.ledger.schema import rollups_day
+from otel_cost.ledger.sql import SqlLedger
 from otel_cost.model import CostRecord, Void
 from otel_cost.pricing import Pricer
 from otel_cost.server import book
@@ -108,3 +113,19 @@ def test_what_is_acknowledged_is_booked_also_where_more_came_than_is_kept(
     assert flaky_server.nano() == 6 * PRICE
     assert [flaky_server.send(batch).status_code for batch in batches] == [200] * 5
     assert flaky_server.nano() == 10 * PRICE
+
+
+def test_what_the_book_cannot_hold_is_said_to_its_sender_and_to_no_other(server: Server, ledger: Ledger) -> None:
+    assert server.send(traces(span(chat()))).status_code == 200
+    assert isinstance(ledger, SqlLedger)
+    with ledger.beside(writing=True) as connection:
+        connection.execute(update(rollups_day).values(amount_nano=2**63 - 1 - PRICE))
+    response = server.send(traces(*(span(chat()) for _ in range(3))))
+    assert response.status_code == 200
+    answer = ExportTraceServiceResponse.FromString(response.content).partial_success
+    assert answer.rejected_spans == 2, "the first one fits"
+    assert "beyond 64 bits" in answer.error_message
+    # Another sender, of another model: nothing of the others stands in its way.
+    other = server.send(traces(span(chat(**{semconv.REQUEST_MODEL: "gpt-4o-mini"}))))
+    assert not ExportTraceServiceResponse.FromString(other.content).partial_success.error_message
+    assert server.metric("otel_cost_book_operations_total") == 3
