@@ -1,11 +1,12 @@
 """How many spans of LLM calls ``otel-cost serve`` books in a second, over HTTP, with roll-ups.
 
 ``python -m tests.benchmarks.bench_ingest [--seconds 20] [--postgres]`` starts the server as its users do, on a
-database of its own, and sends it batches of 512 spans over kept connections from another process of this machine. Half of the spans
-carry a verdict, as those of our own instrumentors do; the server prices the other half. Every span is new; models,
-teams, users and sessions are as many as a busy hour of a company has. What was answered is then compared with the book:
-a run that lost or doubled anything fails, whatever its speed. Beside it stands the barest thing that takes the same
-batches, without HTTP, prices and sums; also printed is the server's memory after a tenth of the run and at its end.
+database of its own, and sends it batches of 512 spans over kept connections from another process of this machine.
+Half of the spans carry a verdict, as those of our own instrumentors do; the server prices the other half. Every span
+is new; models, teams, users and sessions are as many as a busy hour of a company has. What was answered is then
+compared with the book: a run that lost or doubled anything fails, whatever its speed. Beside it stands the barest
+thing that takes the same batches, without HTTP, prices and sums; also printed is the server's memory after a tenth of
+the run and at its end.
 """
 
 from __future__ import annotations
