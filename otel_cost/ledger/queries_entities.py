@@ -88,7 +88,8 @@ def _rows(
     keys = 1 + len(query.group_by)
     times: dict[Key, tuple[int, int]] = {}
     for row in found:
-        key, first, last = tuple(row[:keys]), row[-2], row[-1]
+        *_, first, last = row
+        key = tuple(row[:keys])
         earlier = times.get(key, (first, last))
         times[key] = (min(first, earlier[0]), max(last, earlier[1]))
     entities: dict[str, list[EntitySums]] = {}

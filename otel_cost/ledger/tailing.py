@@ -90,7 +90,7 @@ def calls(connection: Connection, keys: Sequence[str]) -> list[CostRecord]:
     return found
 
 
-def _among(numbers: Mapping[int, int], *columns: Any) -> Select[Any]:
+def _among(numbers: Mapping[int, int], *columns: Any) -> Select[*tuple[Any, ...]]:
     # As one array rather than as thousands of parameters.
     wanted = bindparam("numbers", list(numbers), type_=ARRAY(BigInteger))
     return select(*columns).where(entries.c.id == any_(wanted))
