@@ -84,12 +84,11 @@ def _rows(
         .where(*within_days(entity_days.c.day_ns, query), *filtered(query))
         .group_by(*by)
     )
-    found = connection.execute(statement).all()
+    found: list[list[Any]] = [list(row) for row in connection.execute(statement)]
     keys = 1 + len(query.group_by)
     times: dict[Key, tuple[int, int]] = {}
     for row in found:
-        *_, first, last = row
-        key = tuple(row[:keys])
+        key, first, last = tuple(row[:keys]), row[-2], row[-1]
         earlier = times.get(key, (first, last))
         times[key] = (min(first, earlier[0]), max(last, earlier[1]))
     entities: dict[str, list[EntitySums]] = {}
