@@ -168,7 +168,11 @@ def _within_reach(binaries: Path, directory: Path) -> Path:
     """The binaries where another user may run them: a virtual environment in root's home is closed to it."""
     if all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
         return binaries
-    return Path(shutil.copytree(binaries.parent, directory / "install")) / "bin"
+    installed = directory / "install" / "pgserver" / "pginstall"
+    libraries = binaries.parents[2] / "pgserver.libs"
+    if libraries.is_dir():  # a wheel's programs look for its libraries from where they are themselves
+        shutil.copytree(libraries, directory / "install" / libraries.name)
+    return Path(shutil.copytree(binaries.parent, installed)) / "bin"
 
 
 def _children(pid: int) -> list[int]:
