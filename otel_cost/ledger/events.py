@@ -63,7 +63,7 @@ class Events:
         if not reported:
             return
         by_key = {event.key: _values(event, booked_at_ns) for event in reported}
-        with self._ledger.beside(writing=True) as connection:
+        with self._ledger.transaction() as connection:
             put(connection, events, [by_key[key] for key in sorted(by_key)], known="leave")
 
     def newest(self, from_ns: int, to_ns: int, *, limit: int = 100) -> Sequence[Reported]:

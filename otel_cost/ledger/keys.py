@@ -63,14 +63,14 @@ class AccessKeys:
             return _find(connection, key_id)
 
     def add(self, key: StoredKey, *, actor: str) -> None:
-        with self._ledger.beside(writing=True) as connection:
+        with self._ledger.transaction() as connection:
             _insert(connection, key)
             detail = {"name": key.name, "role": key.role, "scope": dict(key.scope), "expires_ns": key.expires_ns}
             note(connection, Audited(key.created_ns, actor, "key.created", key.id, detail))
 
     def revoke(self, key_id: str, *, actor: str, now_ns: int) -> StoredKey | None:
         """End a key at once; None where there is none of that id. Again changes nothing."""
-        with self._ledger.beside(writing=True) as connection:
+        with self._ledger.transaction() as connection:
             key = _find(connection, key_id, to_change=True)
             if key is None or key.revoked_ns is not None:
                 return key
@@ -83,7 +83,7 @@ class AccessKeys:
 
         None, and nothing is done, where there is no valid key of that id when the successor is created.
         """
-        with self._ledger.beside(writing=True) as connection:
+        with self._ledger.transaction() as connection:
             key = _find(connection, key_id, to_change=True)
             if key is None or not key.valid(successor.created_ns):
                 return None
@@ -98,7 +98,7 @@ class AccessKeys:
         """Write down that a key was used, unless anybody did so within the last minute."""
         seen = access_keys.c.last_used_ns
         stale = or_(seen.is_(None), seen <= at_ns - USED_EVERY_NS)
-        with self._ledger.beside(writing=True) as connection:
+        with self._ledger.transaction() as connection:
             connection.execute(update(access_keys).where(access_keys.c.id == key_id, stale).values(last_used_ns=at_ns))
 
     def booked_outside(self, keys: Collection[str], scope: Mapping[str, str]) -> frozenset[str]:

@@ -150,8 +150,8 @@ class SqlLedger(SqlReading):
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction to write in, for those who look after the database: it waits for the writes before it, and
-        those after it wait. Committed at the end, rolled back at an exception."""
+        """A transaction to write in, for those who keep something beside the book or look after the database: it waits
+        for the writes before it, and those after it wait. Committed at the end, rolled back at an exception."""
         with self._lock, self._border("written"), self._writing() as connection:
             yield connection
 
@@ -189,14 +189,11 @@ class SqlLedger(SqlReading):
         return self._post({correction.key for correction in corrections}, take, booked_at_ns)
 
     @contextmanager
-    def beside(self, *, writing: bool = False) -> Iterator[Connection]:
-        """A transaction over the tables that stand beside the book (access keys, the audit log). Raises LedgerError."""
-        if not writing:
-            with self._reading() as connection:
-                yield connection
-        else:
-            with self._lock, self._border("written"), self._writing() as connection:
-                yield connection
+    def beside(self) -> Iterator[Connection]:
+        """A connection to read the tables that stand beside the book (access keys, the audit log). Raises LedgerError.
+        What is written there is written in a :meth:`transaction`."""
+        with self._reading() as connection:
+            yield connection
 
     def between_writes(self, question: Callable[[Connection], T]) -> tuple[T, int]:
         """The answer to a ``question`` that only reads, while nothing is written by this ledger; and how many entries

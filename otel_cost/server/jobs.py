@@ -175,7 +175,7 @@ class Scheduler:
         if self._ledger is None:
             return
         try:
-            with self._ledger.beside(writing=True) as connection:
+            with self._ledger.transaction() as connection:
                 job_log.note(connection, job.name, run)
         except OtelCostError as error:
             _log.warning("that the job %s has run could not be written down: %s", job.name, error)

@@ -78,7 +78,7 @@ def _tell(scope: Scope, answer: _Answer, seconds: float) -> None:
         level = logging.INFO
     if not _log.isEnabledFor(level):
         return
-    route = getattr(scope.get("route"), "path", "(no such route)")
+    route = getattr(scope.get("route"), "path_format", "(no such route)")
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     said = {
         "method": scope["method"],

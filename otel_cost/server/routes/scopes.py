@@ -47,13 +47,13 @@ def router(reader: Reader, words: Words, access: Access) -> APIRouter:
             }
         )
 
-    @routes.get("/executions/{id}/costs", summary="What one execution cost")
+    @routes.get("/executions/{id:path}/costs", summary="What one execution cost")
     def execution_costs(request: Request, execution: _Execution) -> Whole:
         """All that one execution (the label `execution`) cost: model calls, tools and compute, by model and by
         resource, with tokens and calls."""
         return whole(request, "execution", execution)
 
-    @routes.get("/sessions/{id}/costs", summary="What one session cost")
+    @routes.get("/sessions/{id:path}/costs", summary="What one session cost")
     def session_costs(request: Request, session: _Session) -> Whole:
         """All that one session (the label `session`, attribute `session.id`) cost."""
         return whole(request, "session", session)

@@ -41,7 +41,7 @@ def router(reader: Reader, words: Words, access: Access) -> APIRouter:
         dependencies=[Depends(access.needs(Role.VIEWER)), Depends(only_own)],
     )  # fmt: skip
 
-    @routes.get("/workspaces/{id}/costs", summary="What one workspace cost in a period")
+    @routes.get("/workspaces/{id:path}/costs", summary="What one workspace cost in a period")
     def workspace_costs(
         request: Request, workspace: _Id, period: _Period = "month", at: _At = None, timezone: TimeZone = "UTC"
     ) -> WorkspaceCosts:

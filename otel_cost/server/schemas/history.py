@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
+from otel_cost import semconv
 from otel_cost.budgets.evaluate import severity
 from otel_cost.budgets.spec import PPM
 from otel_cost.budgets.stores.base import Alert, AuditEntry, LostHold
@@ -105,12 +106,12 @@ class EventOf(BaseModel):
     """What an app told of a budget of its own."""
 
     at: str = Field(examples=["2026-09-21T14:00:00Z"])
-    name: str = Field(examples=["otel_cost.budget.breach"])
+    name: str = Field(examples=[semconv.EVENT_BUDGET_BREACH])
     budget: str = Field(examples=["session-limit"])
     severity: str = Field(examples=["critical"])
     message: str = Field(examples=["budget 'session-limit' is used up"])
     labels: dict[str, str] = Field(description="Whose it is", examples=[{"service": "shop", "team": "search"}])
-    attributes: dict[str, str | int | float | bool] = Field(examples=[{"otel_cost.budget.limit": 20.0}])
+    attributes: dict[str, str | int | float | bool] = Field(examples=[{semconv.BUDGET_LIMIT: 20.0}])
 
     @classmethod
     def of(cls, event: Reported) -> Self:

@@ -20,7 +20,7 @@ def test_a_sum_beyond_64_bits_is_refused_whole_and_the_book_goes_on(ledger: Ledg
     if not isinstance(ledger, SqlLedger):
         assert total(ledger).amount_nano == 1000, "files have no sums beside them"
         return
-    with ledger.beside(writing=True) as connection:
+    with ledger.transaction() as connection:
         connection.execute(update(rollups_day).values(amount_nano=ALMOST_ALL))
     with pytest.raises(LedgerRefused):
         ledger.write([record(2, priced(1000)), record(3, priced(1000))], booked_at_ns=NOON)
@@ -28,6 +28,6 @@ def test_a_sum_beyond_64_bits_is_refused_whole_and_the_book_goes_on(ledger: Ledg
         assert connection.execute(select(rollups_day.c.amount_nano)).scalar_one() == ALMOST_ALL, "exact, and no double"
     assert set(ledger.booked([record(number).key for number in (1, 2, 3)])) == {record(1).key}
     ledger.write([record(2, priced(1000))], booked_at_ns=NOON)
-    with ledger.beside(writing=True) as connection:
+    with ledger.transaction() as connection:
         connection.execute(update(rollups_day).values(amount_nano=2000))
     assert not verify(ledger)

@@ -226,7 +226,7 @@ def test_sums_of_yesterday_that_are_wrong_are_made_anew(
 ) -> None:
     ledger.write([record(number) for number in range(20)], booked_at_ns=NOON)
     right = total(ledger)
-    with ledger.beside(writing=True) as connection:
+    with ledger.transaction() as connection:
         connection.execute(update(rollups_15min).values(amount_nano=rollups_15min.c.amount_nano + 1))
         connection.execute(update(rollups_day).values(amount_nano=rollups_day.c.amount_nano + 1))
     clock.now_ns = NOON + DAY_NS

@@ -278,7 +278,7 @@ def test_keys_that_cannot_be_looked_up_open_nothing(start: Starts, book: SqlLedg
     """A damaged table is no reason to let anybody in."""
     text = key(book, Role.VIEWER)
     server = start()
-    with book.beside(writing=True) as connection:
+    with book.transaction() as connection:
         connection.exec_driver_sql("ALTER TABLE access_keys RENAME TO gone")
     response = server.http.get("/api/v1/costs/summary", headers=dict(bearer(text)))
     assert response.status_code == 503
@@ -290,7 +290,7 @@ def test_keys_that_cannot_be_looked_up_open_nothing(start: Starts, book: SqlLedg
 def test_a_role_that_is_not_known_opens_nothing(start: Starts, book: SqlLedger) -> None:
     """A row of a newer release, or of somebody who edits tables."""
     text = key(book, Role.VIEWER)
-    with book.beside(writing=True) as connection:
+    with book.transaction() as connection:
         connection.execute(update(access_keys).values(role="root"))
     response = start().http.get("/api/v1/costs/summary", headers=dict(bearer(text)))
     assert response.status_code == 401

@@ -118,7 +118,7 @@ def test_what_is_acknowledged_is_booked_also_where_more_came_than_is_kept(
 def test_what_the_book_cannot_hold_is_said_to_its_sender_and_to_no_other(server: Server, ledger: Ledger) -> None:
     assert server.send(traces(span(chat()))).status_code == 200
     assert isinstance(ledger, SqlLedger)
-    with ledger.beside(writing=True) as connection:
+    with ledger.transaction() as connection:
         connection.execute(update(rollups_day).values(amount_nano=2**63 - 1 - PRICE))
     response = server.send(traces(*(span(chat()) for _ in range(3))))
     assert response.status_code == 200

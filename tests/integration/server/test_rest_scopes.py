@@ -32,6 +32,18 @@ def test_a_session(shop: Server) -> None:
     assert dollars(get(shop, "/sessions/s2/costs")["total"]["cost"]) == 30
 
 
+@pytest.mark.parametrize(
+    ("label", "path"), [("session", "sessions"), ("execution", "executions"), ("workspace", "workspaces")]
+)
+def test_an_id_may_have_slashes(server: Server, label: str, path: str) -> None:
+    """FEATURES B6, C4, C6: ids are the apps' own."""
+    labels = {label: "eu/7/costs"}
+    posted = {"kind": "tool", "name": "maps_api", "usd": "0.25", "labels": labels}
+    assert server.http.post("/api/v1/costs/entries", json=posted).status_code == 201
+    assert dollars(get(server, f"/{path}/eu%2F7%2Fcosts/costs")["total"]["cost"]) == 0.25
+    problem(server.http.get(f"/api/v1/{path}/eu%2F7/costs"), 404)
+
+
 def test_a_trace_has_its_calls(shop: Server) -> None:
     """FEATURES C4: by trace id."""
     found = get(shop, f"/traces/{TRACE}/costs")
